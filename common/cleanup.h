@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 /* cleanup(f) calls f(&variable) when the variable's scope ends. */
-#define cleanup(f) __attribute__((cleanup(f)))
+#define cleanup(f) __attribute__((__cleanup__(f)))
 
 static inline void
 cleanup_freep(void *p)
@@ -51,7 +51,7 @@ cleanup_lock(pthread_mutex_t *lock)
 
 /* Hold a mutex until the end of the enclosing scope.  Once per scope. */
 #define HOLD_LOCK(mutex)                                                         \
-	__attribute__((unused, cleanup(cleanup_unlockp))) pthread_mutex_t *held_lock = \
+	__attribute__((unused, __cleanup__(cleanup_unlockp))) pthread_mutex_t *held_lock = \
 		cleanup_lock(mutex)
 
 /* Hand a pointer on: p is NULL afterwards, so that its cleanup does nothing. */

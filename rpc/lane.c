@@ -1,0 +1,297 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* lane.c: the sending half of the guest's lane.
+ *
+ * Everything here happens under the send lock, so the order of the calls is the order in
+ * which threads take it.  Small calls are encoded into the buffer; a large payload is sent
+ * straight from the caller's memory, after what is buffered.
+ *
+ * No deadlock: when the host does not take what we send, it may be waiting for us to take
+ * its replies, so a sender that is stuck reads. */
+#include "rpc/lane_private.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/cleanup.h"
+
+/* Send when this much is buffered: several calls a system call, yet soon. */
+#define FLUSH_AT (32u << 10)
+/* Payloads up to this size are copied into the buffer. */
+#define COPY_MAX (16u << 10)
+
+int
+lane_new(struct stream *stream, const struct lane_options *options, struct lane **ret_lane)
+{
+	struct lane *lane = calloc(1, sizeof(*lane));
+	uint8_t *out = malloc(LANE_OUT_SIZE);
+
+	if (lane == NULL || out == NULL) {
+		free(lane);
+		free(out);
+		stream_free(stream);
+		return -ENOMEM;
+	}
+	lane->stream = stream;
+	lane->options = *options;
+	lane->out = out;
+	pthread_mutex_init(&lane->send_lock, NULL);
+	pthread_mutex_init(&lane->read_lock, NULL);
+	pthread_cond_init(&lane->progress, NULL);
+	*ret_lane = lane;
+	return 0;
+}
+
+struct lane *
+lane_free(struct lane *lane)
+{
+	if (lane != NULL) {
+		lane_flusher_stop(lane);
+		lane_fail(lane, -ENOTCONN);
+		stream_free(lane->stream);
+		pthread_mutex_destroy(&lane->send_lock);
+		pthread_mutex_destroy(&lane->read_lock);
+		pthread_cond_destroy(&lane->progress);
+		free(lane->out);
+		free(lane);
+	}
+	return NULL;
+}
+
+void
+lane_abandon(struct lane *lane)
+{
+	/* The locks may be held by threads that exist only in the parent: touch none. */
+	atomic_store(&lane->error, -ENOTCONN);
+	lane->has_flusher = false;
+	lane->stream->ops->close(lane->stream);
+}
+
+int
+lane_error(struct lane *lane)
+{
+	return atomic_load(&lane->error);
+}
+
+static int
+send_all(struct lane *lane, struct iovec *iov, int n_iov)
+{
+	while (n_iov > 0) {
+		ssize_t sent = lane->stream->ops->sendv(lane->stream, iov, n_iov);
+		if (sent == -EAGAIN) {
+			int r = lane_read_while_sending(lane);
+			if (r < 0) {
+				return r;
+			}
+			continue;
+		}
+		if (sent < 0) {
+			return lane_fail(lane, (int)sent);
+		}
+		lane->counters.bytes_out += (uint64_t)sent;
+		while (n_iov > 0 && (size_t)sent >= iov->iov_len) {
+			sent -= (ssize_t)iov->iov_len;
+			iov++;
+			n_iov--;
+		}
+		if (n_iov > 0) {
+			iov->iov_base = (uint8_t *)iov->iov_base + sent;
+			iov->iov_len -= (size_t)sent;
+		}
+	}
+	return lane_error(lane);
+}
+
+int
+lane_flush_locked(struct lane *lane)
+{
+	struct iovec iov = { lane->out, lane->out_len };
+
+	if (lane->out_len == 0) {
+		return lane_error(lane);
+	}
+	lane->counters.flushes++;
+	lane->out_len = 0;
+	return send_all(lane, &iov, 1);
+}
+
+static int
+send_payload(struct lane *lane, const struct lane_message *message)
+{
+	static const uint8_t zeros[4];
+	size_t pad = message_padded(message->payload_size) - message->payload_size;
+
+	if (message->payload_size <= COPY_MAX) {
+		memcpy(lane->out + lane->out_len, message->payload, message->payload_size);
+		memset(lane->out + lane->out_len + message->payload_size, 0, pad);
+		lane->out_len += message->payload_size + pad;
+		return 0;
+	}
+	struct iovec iov[3] = {
+		{ lane->out, lane->out_len },
+		{ (void *)(uintptr_t)message->payload, message->payload_size },
+		{ (void *)(uintptr_t)zeros, pad },
+	};
+	lane->counters.flushes++;
+	lane->out_len = 0;
+	return send_all(lane, iov, pad > 0 ? 3 : 2);
+}
+
+/* Put a call behind what is buffered. */
+static int
+encode(struct lane *lane, const struct lane_message *message, uint32_t xid)
+{
+	const size_t head = MESSAGE_MARK_SIZE + MESSAGE_CALL_SIZE;
+
+	if (LANE_OUT_SIZE - lane->out_len < head + MESSAGE_BODY_MAX + COPY_MAX) {
+		int r = lane_flush_locked(lane);
+		if (r < 0) {
+			return r;
+		}
+	}
+	uint8_t *at = lane->out + lane->out_len;
+	ssize_t body = message_encode(at + head, MESSAGE_BODY_MAX, message->info->args_xdr,
+		message->args);
+	if (body < 0) {
+		return (int)body;
+	}
+	message_put_call(at, xid, message->info->number,
+		(size_t)body + message_padded(message->payload_size));
+	lane->out_len += head + (size_t)body;
+	if (message->payload_size == 0) {
+		return 0;
+	}
+	/* The payload was encoded as empty: its length is the last word. */
+	message_put_u32(at + head + body - 4, (uint32_t)message->payload_size);
+	return send_payload(lane, message);
+}
+
+/* The host runs the lane's calls in one context at a time: say when it changes. */
+static int
+enter_context(struct lane *lane, uint64_t context)
+{
+	if (context == 0 || context == lane->context) {
+		return 0;
+	}
+	session_context_args args = { .ctx = context };
+	int r = encode(lane,
+		&(struct lane_message){ .info = call_find(CALL_session_context), .args = &args },
+		++lane->last_xid);
+	if (r == 0) {
+		lane->context = context;
+	}
+	return r;
+}
+
+/* After every so much one-way work ask for a sign of life, and do not run further ahead
+ * than the host has answered. */
+static int
+take_credit(struct lane *lane, size_t size)
+{
+	lane->calls_since_mark++;
+	lane->bytes_since_mark += size;
+	if (lane->calls_since_mark < LANE_MARK_CALLS && lane->bytes_since_mark < LANE_MARK_BYTES) {
+		return 0;
+	}
+	struct lane_reply *mark = &lane->marks[lane->mark_at++ % LANE_MARKS];
+	int r = 0;
+	if (mark->info != NULL) {
+		r = lane_flush_locked(lane);
+		r = r < 0 ? r : lane_wait(lane, mark);
+	}
+	if (r < 0) {
+		return r;
+	}
+	lane->calls_since_mark = 0;
+	lane->bytes_since_mark = 0;
+	session_mark_args args = { 0 };
+	*mark = (struct lane_reply){ .info = call_find(CALL_session_mark),
+		.xid = ++lane->last_xid };
+	lane_expect(lane, mark);
+	return encode(lane, &(struct lane_message){ .info = mark->info, .args = &args },
+		mark->xid);
+}
+
+int
+lane_post(struct lane *lane, const struct lane_message *message)
+{
+	int r = lane_error(lane);
+	if (r < 0) {
+		return r;
+	}
+	HOLD_LOCK(&lane->send_lock);
+	r = take_credit(lane, message->payload_size);
+	if (r == 0) {
+		r = enter_context(lane, message->context);
+	}
+	if (r == 0) {
+		r = encode(lane, message, ++lane->last_xid);
+	}
+	if (r < 0) {
+		return r;
+	}
+	lane->counters.one_way_calls++;
+	if (lane->out_len >= FLUSH_AT) {
+		return lane_flush_locked(lane);
+	}
+	if (lane->out_len > 0) {
+		if (!lane->has_flusher && !lane->options.no_flusher) {
+			r = lane_flusher_start(lane);
+		}
+		lane_flusher_wake(lane);
+	}
+	return r;
+}
+
+int
+lane_start(struct lane *lane, const struct lane_message *message, struct lane_reply *reply,
+	bool flush)
+{
+	int r = lane_error(lane);
+	if (r < 0) {
+		return r;
+	}
+	HOLD_LOCK(&lane->send_lock);
+	r = enter_context(lane, message->context);
+	if (r < 0) {
+		return r;
+	}
+	reply->info = message->info;
+	reply->xid = ++lane->last_xid;
+	lane_expect(lane, reply);
+	r = encode(lane, message, reply->xid);
+	lane->counters.sync_calls++;
+	if (r == 0 && (flush || lane->out_len >= FLUSH_AT)) {
+		r = lane_flush_locked(lane);
+	}
+	/* A reply that is expected and will not come would be waited for, or freed twice. */
+	return r < 0 ? lane_fail(lane, r) : 0;
+}
+
+int
+lane_call(struct lane *lane, const struct lane_message *message, struct lane_reply *reply)
+{
+	int r = lane_start(lane, message, reply, true);
+
+	return r < 0 ? r : lane_wait(lane, reply);
+}
+
+int
+lane_flush(struct lane *lane)
+{
+	int r = lane_error(lane);
+	if (r < 0) {
+		return r;
+	}
+	HOLD_LOCK(&lane->send_lock);
+	return lane_flush_locked(lane);
+}
+
+void
+lane_counters(struct lane *lane, struct lane_counters *ret_counters)
+{
+	HOLD_LOCK(&lane->send_lock);
+	*ret_counters = lane->counters;
+	ret_counters->bytes_in = atomic_load(&lane->bytes_in);
+}

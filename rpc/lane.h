@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* lane.h: the guest's half of a connection: one ordered lane of calls.
+ *
+ * All threads of the guest put their calls into one stream, in the order in which they
+ * enter here.  A one-way call is encoded into a buffer and sent with the next call that
+ * waits, when the buffer is full, or within tens of microseconds by the flusher thread.
+ * Replies may come in any order; the thread that waits reads them, for itself and for the
+ * others (leader and followers), so that a round trip wakes nobody twice.
+ *
+ * Thread-safe.  Errors are negative errno and mean that the lane is gone: every later call
+ * gives the same one. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "rpc/call.h"
+#include "rpc/stream.h"
+
+struct lane;
+
+struct lane_options {
+	unsigned spin_us;     /* spin this long for a reply before sleeping; 0: never */
+	bool no_flusher;      /* no thread: one-way calls leave with the next sync call */
+};
+
+/* Owns stream, even on failure. */
+int lane_new(struct stream *stream, const struct lane_options *options, struct lane **ret_lane);
+/* Closes the connection.  No other thread may be inside. */
+struct lane *lane_free(struct lane *lane);
+
+/* One call.  context is the handle that the call runs in (session_context is sent first if
+ * the lane's last call ran in another), or 0 if the call needs none.  args is filled in
+ * but for its payload; payload_size bytes at payload are sent as the last opaque,
+ * straight from there if they are many, and may be reused when the function returns. */
+struct lane_message {
+	const struct call_info *info;
+	void *args;
+	uint64_t context;
+	const void *payload;
+	size_t payload_size;
+};
+
+/* Send a one-way call. */
+int lane_post(struct lane *lane, const struct lane_message *message);
+
+/* A reply that somebody waits for, or that is expected later.  Lives with the caller,
+ * unmoved, until done.  Zero it, then set ret or into. */
+struct lane_reply {
+	void *ret;        /* ret struct of the call, zeroed; decoded here (xdr_free it) */
+	void *into;       /* where the payload of the reply goes, straight from the socket */
+	size_t into_size; /* must be the size that arrives, else the lane is broken (-EPROTO) */
+	/* Called with the lane's read lock held, after everything above is filled in; may
+	 * free the reply.  NULL for replies that lane_wait() waits for. */
+	void (*arrived)(struct lane_reply *reply);
+	void *user;
+
+	/* The lane's own. */
+	uint32_t xid;
+	bool done;
+	const struct call_info *info;
+	struct lane_reply *next;
+};
+
+/* Send a call whose reply comes to *reply.  flush: send now rather than soon. */
+int lane_start(struct lane *lane, const struct lane_message *message, struct lane_reply *reply,
+	bool flush);
+/* Wait until reply is done.  The result is 0 even when CUDA's was an error. */
+int lane_wait(struct lane *lane, struct lane_reply *reply);
+/* Send and wait. */
+int lane_call(struct lane *lane, const struct lane_message *message, struct lane_reply *reply);
+/* Send what is buffered. */
+int lane_flush(struct lane *lane);
+
+/* The first error of a one-way call that arrived and was not taken yet, else 0; takes it. */
+int lane_take_latched(struct lane *lane, uint32_t *ret_call);
+/* Bytes of kernels' output that the last reply announced. */
+uint32_t lane_output_pending(struct lane *lane);
+/* 0, or the error that ended the lane. */
+int lane_error(struct lane *lane);
+
+/* In the child of a fork: the lane is the parent's; every call here gives -ENOTCONN. */
+void lane_abandon(struct lane *lane);
+
+struct lane_counters {
+	uint64_t sync_calls, one_way_calls, bytes_out, bytes_in, flushes;
+};
+void lane_counters(struct lane *lane, struct lane_counters *ret_counters);

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* lane_flusher.c: the thread that sends one-way calls which nobody waits for.
+ *
+ * While there is work it naps and looks; after a quiet while it sleeps, and the next
+ * one-way call wakes it, once.  So a call does not pay for a wake-up while calls are
+ * frequent, and an idle program pays nothing. */
+#include "rpc/lane_private.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <linux/futex.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#define NAP_NS 40000
+#define NAPS_BEFORE_SLEEP 250 /* 10 ms and more */
+
+enum flusher_state { FLUSHER_AWAKE, FLUSHER_ASLEEP, FLUSHER_STOP };
+
+static void
+futex(_Atomic int *word, int operation, int value)
+{
+	syscall(SYS_futex, word, operation | FUTEX_PRIVATE_FLAG, value, NULL, NULL, 0);
+}
+
+/* Sleep until woken.  Whether to go on. */
+static bool
+sleep_until_woken(struct lane *lane)
+{
+	int awake = FLUSHER_AWAKE;
+
+	if (!atomic_compare_exchange_strong(&lane->flusher_state, &awake, FLUSHER_ASLEEP)) {
+		return awake != FLUSHER_STOP;
+	}
+	/* A call that came before the line above saw nobody asleep. */
+	while (lane->out_len == 0 && atomic_load(&lane->flusher_state) == FLUSHER_ASLEEP) {
+		futex(&lane->flusher_state, FUTEX_WAIT, FLUSHER_ASLEEP);
+	}
+	int asleep = FLUSHER_ASLEEP;
+	atomic_compare_exchange_strong(&lane->flusher_state, &asleep, FLUSHER_AWAKE);
+	return atomic_load(&lane->flusher_state) != FLUSHER_STOP;
+}
+
+static void *
+flusher_main(void *arg)
+{
+	struct lane *lane = arg;
+	unsigned idle = 0;
+
+	prctl(PR_SET_NAME, "outboard-flush");
+	prctl(PR_SET_TIMERSLACK, 1000UL);
+	while (atomic_load(&lane->flusher_state) != FLUSHER_STOP) {
+		nanosleep(&(struct timespec){ .tv_nsec = NAP_NS }, NULL);
+		if (lane->out_len == 0) {
+			if (++idle >= NAPS_BEFORE_SLEEP) {
+				idle = 0;
+				if (!sleep_until_woken(lane)) {
+					break;
+				}
+			}
+			continue;
+		}
+		idle = 0;
+		/* Whoever holds the lock is sending, or about to. */
+		if (pthread_mutex_trylock(&lane->send_lock) == 0) {
+			lane_flush_locked(lane);
+			pthread_mutex_unlock(&lane->send_lock);
+		}
+		if (lane_error(lane) < 0) {
+			break;
+		}
+	}
+	return NULL;
+}
+
+int
+lane_flusher_start(struct lane *lane)
+{
+	sigset_t all, before;
+
+	/* The program's signals are for the program's threads. */
+	sigfillset(&all);
+	pthread_sigmask(SIG_BLOCK, &all, &before);
+	int r = pthread_create(&lane->flusher, NULL, flusher_main, lane);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	if (r != 0) {
+		return -r;
+	}
+	lane->has_flusher = true;
+	return 0;
+}
+
+void
+lane_flusher_wake(struct lane *lane)
+{
+	int asleep = FLUSHER_ASLEEP;
+
+	if (atomic_load_explicit(&lane->flusher_state, memory_order_seq_cst) == FLUSHER_ASLEEP &&
+		atomic_compare_exchange_strong(&lane->flusher_state, &asleep, FLUSHER_AWAKE)) {
+		futex(&lane->flusher_state, FUTEX_WAKE, 1);
+	}
+}
+
+void
+lane_flusher_stop(struct lane *lane)
+{
+	if (!lane->has_flusher) {
+		return;
+	}
+	atomic_store(&lane->flusher_state, FLUSHER_STOP);
+	futex(&lane->flusher_state, FUTEX_WAKE, INT_MAX);
+	pthread_join(lane->flusher, NULL);
+	lane->has_flusher = false;
+}

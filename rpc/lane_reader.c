@@ -1,0 +1,386 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* lane_reader.c: the receiving half of the guest's lane.
+ *
+ * One waiting thread at a time is the leader: it reads, hands every reply to the one that
+ * expects it, and stops when its own has come; then another waiter leads.  So the thread
+ * that needs a reply reads it itself, and nobody needs to be woken for it. */
+#include "rpc/lane_private.h"
+
+#include <cuda.h>
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "common/cleanup.h"
+
+/* A sender that is stuck looks again after this long whether somebody still reads. */
+#define STUCK_MS 10
+
+static uint64_t
+now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+int
+lane_fail(struct lane *lane, int error)
+{
+	int expected = 0;
+
+	atomic_compare_exchange_strong(&lane->error, &expected, error);
+	HOLD_LOCK(&lane->read_lock);
+	for (size_t i = 0; i < LANE_BUCKETS; i++) {
+		while (lane->replies[i] != NULL) {
+			struct lane_reply *reply = lane->replies[i];
+			lane->replies[i] = reply->next;
+			reply->done = true;
+			if (reply->arrived != NULL) {
+				reply->arrived(reply);
+			}
+		}
+	}
+	pthread_cond_broadcast(&lane->progress);
+	return atomic_load(&lane->error);
+}
+
+void
+lane_expect(struct lane *lane, struct lane_reply *reply)
+{
+	HOLD_LOCK(&lane->read_lock);
+	struct lane_reply **bucket = &lane->replies[reply->xid % LANE_BUCKETS];
+	reply->done = false;
+	reply->next = *bucket;
+	*bucket = reply;
+}
+
+static struct lane_reply *
+find(struct lane *lane, uint32_t xid)
+{
+	HOLD_LOCK(&lane->read_lock);
+	struct lane_reply *reply = lane->replies[xid % LANE_BUCKETS];
+	while (reply != NULL && reply->xid != xid) {
+		reply = reply->next;
+	}
+	return reply;
+}
+
+static void
+finish(struct lane *lane, struct lane_reply *reply)
+{
+	HOLD_LOCK(&lane->read_lock);
+	struct lane_reply **at = &lane->replies[reply->xid % LANE_BUCKETS];
+	while (*at != NULL && *at != reply) {
+		at = &(*at)->next;
+	}
+	if (*at == NULL) {
+		return; /* the lane failed meanwhile: it is done already */
+	}
+	*at = reply->next;
+	reply->done = true;
+	if (reply->arrived != NULL) {
+		reply->arrived(reply);
+	} else {
+		pthread_cond_broadcast(&lane->progress);
+	}
+}
+
+/* ---- bytes ---- */
+
+/* Wait for bytes: by looking again and again for a while, then asleep. */
+static int
+wait_readable(struct lane *lane)
+{
+	if (lane->options.spin_us > 0) {
+		uint64_t until = now_ns() + lane->options.spin_us * 1000u;
+		do {
+			int ready = lane->stream->ops->wait(lane->stream, POLLIN, 0);
+			if (ready != 0) {
+				return ready < 0 ? ready : 0;
+			}
+		} while (now_ns() < until);
+	}
+	int ready = lane->stream->ops->wait(lane->stream, POLLIN, -1);
+	return ready < 0 ? ready : 0;
+}
+
+static ssize_t
+receive(struct lane *lane, void *into, size_t size)
+{
+	ssize_t n = lane->stream->ops->recv(lane->stream, into, size);
+
+	if (n == 0) {
+		return -ECONNRESET;
+	}
+	if (n > 0) {
+		atomic_fetch_add_explicit(&lane->bytes_in, (uint64_t)n, memory_order_relaxed);
+	}
+	return n;
+}
+
+/* Exactly size bytes, from the buffer first, then from the stream straight to into. */
+static int
+receive_all(struct lane *lane, void *into, size_t size)
+{
+	uint8_t *to = into;
+	size_t n = lane->in_end - lane->in_at;
+
+	n = n < size ? n : size;
+	if (n > 0) {
+		memcpy(to, lane->in + lane->in_at, n);
+	}
+	lane->in_at += n;
+	for (size_t at = n; at < size;) {
+		ssize_t got = receive(lane, to + at, size - at);
+		if (got == -EAGAIN) {
+			int r = wait_readable(lane);
+			if (r < 0) {
+				return r;
+			}
+		} else if (got < 0) {
+			return (int)got;
+		} else {
+			at += (size_t)got;
+		}
+	}
+	return 0;
+}
+
+/* Make sure that size bytes, at most LANE_IN_SIZE, lie in the buffer. */
+static int
+fill(struct lane *lane, size_t size)
+{
+	if (LANE_IN_SIZE - lane->in_at < size || lane->in_at == lane->in_end) {
+		memmove(lane->in, lane->in + lane->in_at, lane->in_end - lane->in_at);
+		lane->in_end -= lane->in_at;
+		lane->in_at = 0;
+	}
+	while (lane->in_end - lane->in_at < size) {
+		ssize_t got = receive(lane, lane->in + lane->in_end, LANE_IN_SIZE - lane->in_end);
+		if (got == -EAGAIN) {
+			int r = wait_readable(lane);
+			if (r < 0) {
+				return r;
+			}
+		} else if (got < 0) {
+			return (int)got;
+		} else {
+			lane->in_end += (size_t)got;
+		}
+	}
+	return 0;
+}
+
+/* ---- replies ---- */
+
+static void
+note_head(struct lane *lane, const struct call_ret_head *head)
+{
+	uint64_t none = 0;
+
+	if (head->lane.latched != 0) {
+		/* The first one counts until somebody takes it. */
+		atomic_compare_exchange_strong(&lane->latched, &none,
+			(uint64_t)head->lane.latched_call << 32 | (uint32_t)head->lane.latched);
+	}
+	atomic_store(&lane->output, head->lane.output);
+}
+
+/* What ONC RPC itself refused, in CUDA's words. */
+static int
+result_of_refusal(const struct message_reply *header)
+{
+	return header->accepted && header->stat == PROC_UNAVAIL ? CUDA_ERROR_NOT_SUPPORTED
+								: CUDA_ERROR_UNKNOWN;
+}
+
+/* Results that lie in memory. */
+static int
+decode(struct lane *lane, struct lane_reply *reply, const struct message_reply *header,
+	const uint8_t *results, size_t size)
+{
+	session_mark_ret bare;
+	void *ret = reply->ret != NULL ? reply->ret : &bare;
+
+	if (!header->accepted || header->stat != SUCCESS) {
+		((struct call_ret_head *)ret)->result = result_of_refusal(header);
+		return 0;
+	}
+	xdrproc_t filter = reply->info->ret_xdr;
+	size_t ret_size = reply->info->ret_size;
+	if (reply->ret == NULL) { /* nobody wants more than the head */
+		filter = (xdrproc_t)xdr_session_mark_ret;
+		ret_size = sizeof(bare);
+		size = size < 24 ? size : 24;
+	}
+	int r = message_decode(results, size, filter, ret, ret_size);
+	if (r == 0) {
+		note_head(lane, ret);
+	}
+	return r;
+}
+
+/* A reply whose payload goes to the caller's memory: the head is decoded from the buffer,
+ * the payload is read to where it belongs. */
+static int
+take_payload(struct lane *lane, struct lane_reply *reply, size_t size)
+{
+	const struct call_payload_place *place = &reply->info->ret_payload;
+	/* Header, call_lane and result, the results before the payload, its length. */
+	size_t head = MESSAGE_REPLY_SIZE + 24 + place->wire_at + 4;
+
+	int r = fill(lane, head);
+	if (r < 0) {
+		return r;
+	}
+	uint8_t *record = lane->in + lane->in_at;
+	uint32_t payload = message_get_u32(record + head - 4);
+	if (payload != reply->into_size || head + message_padded(payload) != size) {
+		return -EPROTO;
+	}
+	struct message_reply header;
+	message_put_u32(record + head - 4, 0);
+	if (message_get_reply(record, head, &header) < 0 || header.size != MESSAGE_REPLY_SIZE ||
+		decode(lane, reply, &header, record + header.size, head - header.size) < 0) {
+		return -EPROTO;
+	}
+	lane->in_at += head;
+	r = receive_all(lane, reply->into, payload);
+	uint8_t pad[4];
+	return r < 0 ? r : receive_all(lane, pad, message_padded(payload) - payload);
+}
+
+/* A reply that is decoded from memory as a whole. */
+static int
+take_record(struct lane *lane, struct lane_reply *reply, size_t size)
+{
+	cleanup_free uint8_t *large = NULL;
+	const uint8_t *record;
+	int r;
+
+	if (size <= LANE_IN_SIZE) {
+		r = fill(lane, size);
+		record = lane->in + lane->in_at;
+	} else {
+		record = large = malloc(size);
+		r = large != NULL ? receive_all(lane, large, size) : -ENOMEM;
+	}
+	struct message_reply header;
+	if (r == 0 && message_get_reply(record, size, &header) < 0) {
+		r = -EPROTO;
+	}
+	if (r == 0) {
+		r = decode(lane, reply, &header, record + header.size, size - header.size);
+	}
+	if (r == 0 && large == NULL) {
+		lane->in_at += size;
+	}
+	return r;
+}
+
+/* Read one record and hand it over.  The caller is the leader. */
+static int
+read_record(struct lane *lane)
+{
+	int r = fill(lane, MESSAGE_MARK_SIZE + 8);
+
+	if (r < 0) {
+		return r;
+	}
+	uint32_t mark = message_get_u32(lane->in + lane->in_at);
+	size_t size = mark & ~MESSAGE_LAST;
+	/* Our hosts send every record in one fragment. */
+	if (!(mark & MESSAGE_LAST) || size < 16 || size > MESSAGE_RECORD_MAX) {
+		return -EPROTO;
+	}
+	struct lane_reply *reply = find(lane, message_get_u32(lane->in + lane->in_at + 4));
+	if (reply == NULL) {
+		return -EPROTO;
+	}
+	lane->in_at += MESSAGE_MARK_SIZE;
+	/* Without results there is no payload either: the head and the result alone. */
+	if (reply->into != NULL && size > MESSAGE_REPLY_SIZE + 24) {
+		r = take_payload(lane, reply, size);
+	} else {
+		r = take_record(lane, reply, size);
+	}
+	if (r == 0) {
+		finish(lane, reply);
+	}
+	return r;
+}
+
+int
+lane_wait(struct lane *lane, struct lane_reply *reply)
+{
+	HOLD_LOCK(&lane->read_lock);
+	while (!reply->done) {
+		if (lane->reading) {
+			pthread_cond_wait(&lane->progress, &lane->read_lock);
+			continue;
+		}
+		lane->reading = true;
+		pthread_mutex_unlock(&lane->read_lock);
+		int r = read_record(lane);
+		if (r < 0) {
+			lane_fail(lane, r);
+		}
+		pthread_mutex_lock(&lane->read_lock);
+		lane->reading = false;
+		pthread_cond_broadcast(&lane->progress);
+	}
+	return lane_error(lane);
+}
+
+int
+lane_read_while_sending(struct lane *lane)
+{
+	bool lead = false;
+	int r = 0;
+
+	pthread_mutex_lock(&lane->read_lock);
+	if (!lane->reading) {
+		lane->reading = lead = true;
+	}
+	pthread_mutex_unlock(&lane->read_lock);
+
+	short events = (short)(lead ? POLLIN | POLLOUT : POLLOUT);
+	int ready = lane->stream->ops->wait(lane->stream, events, STUCK_MS);
+	if (ready < 0) {
+		r = ready;
+	} else if (lead && (ready & POLLIN)) {
+		r = read_record(lane);
+	}
+	if (r < 0) {
+		r = lane_fail(lane, r);
+	}
+	if (lead) {
+		HOLD_LOCK(&lane->read_lock);
+		lane->reading = false;
+		pthread_cond_broadcast(&lane->progress);
+	}
+	return r < 0 ? r : lane_error(lane);
+}
+
+int
+lane_take_latched(struct lane *lane, uint32_t *ret_call)
+{
+	if (atomic_load_explicit(&lane->latched, memory_order_relaxed) == 0) {
+		return 0;
+	}
+	uint64_t latched = atomic_exchange(&lane->latched, 0);
+	if (latched != 0 && ret_call != NULL) {
+		*ret_call = (uint32_t)(latched >> 32);
+	}
+	return (int)(uint32_t)latched;
+}
+
+uint32_t
+lane_output_pending(struct lane *lane)
+{
+	return atomic_load_explicit(&lane->output, memory_order_relaxed);
+}

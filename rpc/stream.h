@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* stream.h: an ordered stream of bytes to a peer; what TCP, unix sockets and tests share.
+ *
+ * URLs:  tcp://HOST:PORT  (HOST may be a name, an IPv4 or a bracketed IPv6 address),
+ *        unix:///PATH  */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+
+#define STREAM_PORT_DEFAULT "18661"
+#define STREAM_URL_DEFAULT "tcp://127.0.0.1:" STREAM_PORT_DEFAULT
+
+struct stream;
+
+/* What a kind of stream can do.  None of them blocks except wait; none raises SIGPIPE.
+ * -EAGAIN says that nothing could be sent or read now; recv gives 0 at the end. */
+struct stream_ops {
+	ssize_t (*sendv)(struct stream *s, const struct iovec *iov, int n_iov);
+	ssize_t (*recv)(struct stream *s, void *into, size_t size);
+	/* Until a read (POLLIN), write (POLLOUT) or either is possible.  Events that are
+	 * ready, 0 at the timeout (milliseconds; -1 is for ever), or negative errno. */
+	int (*wait)(struct stream *s, short events, int timeout_ms);
+	void (*close)(struct stream *s);
+};
+
+struct stream {
+	const struct stream_ops *ops;
+	int fd;
+};
+
+/* Connect to a URL.  Caller frees.  On failure ret_why (if not NULL) gets a sentence. */
+int stream_connect(const char *url, struct stream **ret_stream, char *ret_why, size_t why_size);
+/* Wrap a connected socket (accepted, passed, or one end of a socketpair); owns fd. */
+int stream_of_fd(int fd, struct stream **ret_stream);
+struct stream *stream_free(struct stream *s);
+
+/* A listening socket for a URL, CLOEXEC and non-blocking.  ret_bound gets the URL with the
+ * port that was really taken (ask for port 0 to get any). */
+int stream_listen(const char *url, int *ret_fd, char *ret_bound, size_t bound_size,
+	char *ret_why, size_t why_size);
+/* "tcp://1.2.3.4:567", or "unix:pid=…,uid=…", of a connected socket. */
+void stream_peer_name(int fd, char *name, size_t size);
