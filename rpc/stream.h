@@ -31,6 +31,10 @@ struct stream {
 	int fd;
 };
 
+/* The URL to use when no option says: $OUTBOARD_SERVER, else the line "server = URL" of
+ * $OUTBOARD_CONFIG or /etc/outboard/client.conf, else STREAM_URL_DEFAULT. */
+void stream_configured_url(char *url, size_t size);
+
 /* Connect to a URL.  Caller frees.  On failure ret_why (if not NULL) gets a sentence. */
 int stream_connect(const char *url, struct stream **ret_stream, char *ret_why, size_t why_size);
 /* Wrap a connected socket (accepted, passed, or one end of a socketpair); owns fd. */
