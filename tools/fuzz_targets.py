@@ -6,6 +6,7 @@ A target FOLDER/fuzz-NAME has its seeds in FOLDER/seeds-NAME of the source, or i
 seeds-NAME of the build folder where a script made them.
 """
 
+import os
 import pathlib
 import sys
 
@@ -13,11 +14,11 @@ import sys
 def main():
     build = pathlib.Path(sys.argv[1])
     source = pathlib.Path(__file__).parent.parent
-    found = sorted(p for p in build.glob('*/fuzz-*') if p.is_file() and p.suffix == '')
+    found = sorted(p for p in build.rglob('fuzz-*') if p.is_file() and os.access(p, os.X_OK))
     if not found:
         sys.exit('no fuzz targets are built')
     for target in found:
-        folder, name = target.parent.name, target.name.removeprefix('fuzz-')
+        folder, name = target.parent.relative_to(build), target.name.removeprefix('fuzz-')
         for seeds in (source / folder / f'seeds-{name}', build / f'seeds-{name}'):
             if seeds.is_dir():
                 print(target.relative_to(build), seeds)
