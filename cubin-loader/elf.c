@@ -141,7 +141,7 @@ open_sections(struct elf *elf, const Elf64_Ehdr *header)
 }
 
 int
-elf_open(const void *data, size_t size, struct elf *ret_elf)
+elf_open_any(const void *data, size_t size, struct elf *ret_elf)
 {
 	struct elf elf = { .file = reader_of(data, size) };
 	struct reader r = elf.file;
@@ -154,9 +154,10 @@ elf_open(const void *data, size_t size, struct elf *ret_elf)
 	memcpy(&header, bytes, sizeof(header));
 	if (memcmp(header.e_ident, ELFMAG, SELFMAG) != 0 ||
 		header.e_ident[EI_CLASS] != ELFCLASS64 ||
-		header.e_ident[EI_DATA] != ELFDATA2LSB || header.e_machine != EM_CUDA) {
+		header.e_ident[EI_DATA] != ELFDATA2LSB) {
 		return -EBADMSG;
 	}
+	elf.is_cuda = header.e_machine == EM_CUDA;
 	elf.end = sizeof(header);
 
 	int result = open_segments(&elf, &header);
@@ -168,6 +169,21 @@ elf_open(const void *data, size_t size, struct elf *ret_elf)
 	}
 	*ret_elf = elf;
 	return 0;
+}
+
+int
+elf_open(const void *data, size_t size, struct elf *ret_elf)
+{
+	struct elf elf;
+	int result = elf_open_any(data, size, &elf);
+
+	if (result == 0 && !elf.is_cuda) {
+		result = -EBADMSG;
+	}
+	if (result == 0) {
+		*ret_elf = elf;
+	}
+	return result;
 }
 
 struct elf_section

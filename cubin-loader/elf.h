@@ -20,6 +20,7 @@ struct elf {
 	size_t n_sections;    /* may be 0 */
 	const char *names;    /* .shstrtab; its last byte is NUL */
 	size_t names_size;
+	bool is_cuda;
 	size_t end; /* the first byte that no header, table or section covers */
 };
 
@@ -44,6 +45,8 @@ struct elf_symbol {
 /* Read header, tables and the extent of every section and segment.  data may be longer
  * than the file.  *ret_elf borrows data.  0, -EBADMSG, -E2BIG. */
 int elf_open(const void *data, size_t size, struct elf *ret_elf);
+/* The same for an ELF64 file of any machine, such as a program that holds fat binaries. */
+int elf_open_any(const void *data, size_t size, struct elf *ret_elf);
 /* i < n_sections. */
 struct elf_section elf_section_at(const struct elf *elf, size_t i);
 /* The first section of this name. */
