@@ -25,7 +25,7 @@ fi
 for binary in "$stage"/bin/outboard* "$stage"/lib/outboard/outboard-worker \
 	"$stage"/lib/outboard/*/*.so*; do
 	ldd "$binary" 2>/dev/null | awk '$3 ~ /^\// { print $3 }'
-done | sort -u | grep -vE '/(libc|libm|libdl|libpthread|librt|ld-linux.*|libcuda|libstdc\+\+|libgcc_s)\.so' |
+done | sort -u | grep -vE '/(libc|libm|libdl|libpthread|librt|libresolv|ld-linux.*|libcuda|libstdc\+\+|libgcc_s)\.so' |
 	xargs -r -I{} cp -L {} "$stage/deps/"
 find "$stage" -type f -not -name '*.so*' -size +100k -exec strip --strip-debug {} + 2>/dev/null || true
 find "$stage/lib" -type f -exec strip --strip-debug {} +
