@@ -26,9 +26,7 @@ timed() {
 	fi
 }
 
-through() {
-	env LD_LIBRARY_PATH="$stage/deps" "$stage/bin/outboard" run --server "$server" "$@"
-}
+through=(env LD_LIBRARY_PATH="$stage/deps" "$stage/bin/outboard" run --server "$server")
 
 nvidia-smi --query-gpu=name,driver_version,memory.total --format=csv,noheader
 LD_LIBRARY_PATH=$stage/deps "$stage/bin/outboardd" --listen "$server" \
@@ -47,7 +45,7 @@ for program in "$stage"/samples/*; do
 	name=$(basename "$program")
 	[ "$name" = busy ] && continue
 	native=$(LD_LIBRARY_PATH=$cudart timed "$out/native-$name.log" "$program")
-	remote=$(timed "$out/remote-$name.log" through "$program")
+	remote=$(timed "$out/remote-$name.log" "${through[@]}" "$program")
 	runtime=-
 	case $name in *_shared)
 		runtime=$(LD_PRELOAD=$OUTBOARD_LIBDIR/guest/libcudart.so.13 \
@@ -59,7 +57,7 @@ for program in "$stage"/samples/*; do
 done
 
 # What the guest process has mapped and opened.
-through "$stage/samples/busy" forever >/dev/null 2>&1 &
+"${through[@]}" "$stage/samples/busy" forever >/dev/null 2>&1 &
 sleep 2
 guest=$(pgrep -x busy | head -n 1)
 echo "--- libraries and devices of the guest process"
@@ -77,8 +75,7 @@ bench() {
 if [ -x "$stage/bin/microbench_shared" ]; then
 	export PB_BW_SECS=${PB_BW_SECS:-1}
 	LD_LIBRARY_PATH=$cudart bench "$stage/bin/microbench_shared" >"$out/bench-native"
-	bench env LD_LIBRARY_PATH="$stage/deps" "$stage/bin/outboard" run --server "$server" \
-		"$stage/bin/microbench_shared" >"$out/bench-tcp"
+	bench "${through[@]}" "$stage/bin/microbench_shared" >"$out/bench-tcp"
 	bench env LD_LIBRARY_PATH="$stage/deps" "$stage/bin/outboard" run --server \
 		"unix://$out/socket" "$stage/bin/microbench_static" >"$out/bench-unix-static"
 fi

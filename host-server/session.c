@@ -1,0 +1,365 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* session.c: what the worker keeps for its guest, and the loop that serves it.
+ *
+ * One thread executes the lane.  It never sleeps in CUDA while there is something to do:
+ * calls that wait become a struct wait, and the loop asks in turn the socket for calls
+ * and the driver for events.  Only when both have been silent for a while does it sleep,
+ * for the socket in poll() and for the device in the threads of waiter.c. */
+#include "host-server/session.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "common/log.h"
+#include "host-server/account.h"
+#include "host-server/context.h"
+#include "host-server/device.h"
+#include "host-server/dispatch.h"
+#include "host-server/handle.h"
+#include "host-server/image.h"
+#include "host-server/memory.h"
+#include "host-server/object.h"
+#include "host-server/output.h"
+#include "host-server/slot.h"
+#include "host-server/wait.h"
+
+/* A call with a full payload, and room for the header and the other arguments. */
+#define RECORD_MAX (CALL_PAYLOAD_MAX + 65536)
+/* A peer that stops in the middle of a record, or does not read its replies, is gone. */
+#define STALL_MS 60000
+/* Calls served in a row before replies are sent and events are asked for. */
+#define BATCH 64
+/* Waits that no waiter thread looks at are asked about this often. */
+#define ASK_AGAIN_MS 1
+#define SPIN_US_FEW_CPUS 10
+#define SPIN_US_DEFAULT 50
+#define SPIN_US_MAX 1000
+
+static unsigned
+spin_default(void)
+{
+	const char *text = getenv("OUTBOARD_SPIN_US");
+	char *end;
+
+	if (text != NULL && *text != '\0') {
+		unsigned long us = strtoul(text, &end, 10);
+		if (*end == '\0' && us <= SPIN_US_MAX) {
+			return (unsigned)us;
+		}
+		log_warning("session: OUTBOARD_SPIN_US must be 0 to %d", SPIN_US_MAX);
+	}
+	return sysconf(_SC_NPROCESSORS_ONLN) > 2 ? SPIN_US_DEFAULT : SPIN_US_FEW_CPUS;
+}
+
+/* ---- life ---- */
+
+static int
+session_init(struct session *s, const struct session_options *options)
+{
+	int r = object_table_new(&s->objects);
+
+	if (r == 0) {
+		r = image_store_new(&s->images);
+	}
+	if (r == 0) {
+		r = memory_map_new(options->memory_max, &s->memory);
+	}
+	if (r == 0) {
+		r = wait_queue_new(s);
+	}
+	return r;
+}
+
+int
+session_new(const struct session_options *options, struct session **ret_session,
+	char *ret_why, size_t why_size)
+{
+	struct session *s = calloc(1, sizeof(*s));
+
+	if (s == NULL) {
+		snprintf(ret_why, why_size, "out of memory");
+		return -ENOMEM;
+	}
+	s->driver = options->driver;
+	s->devices = options->devices;
+	s->account = options->account;
+	s->output = options->output;
+	s->guest_id = options->guest_id;
+	s->spin_us = options->spin_us < 0 ? spin_default() : (unsigned)options->spin_us;
+	int r = session_init(s, options);
+	if (r < 0) {
+		snprintf(ret_why, why_size, "cannot make a session: %s", strerror(-r));
+		session_free(s);
+		return r;
+	}
+	CUresult result = context_open_home(s);
+	if (result != CUDA_SUCCESS) {
+		snprintf(ret_why, why_size,
+			"cannot make the primary context of device 0: CUDA error %d",
+			(int)result);
+		session_free(s);
+		return -ENODEV;
+	}
+	r = slot_pool_new(s, options->warm_slots);
+	if (r < 0) {
+		snprintf(ret_why, why_size, "cannot pin memory for copies");
+		session_free(s);
+		return r;
+	}
+	*ret_session = s;
+	return 0;
+}
+
+struct session *
+session_free(struct session *s)
+{
+	if (s == NULL) {
+		return NULL;
+	}
+	if (s->waits != NULL) {
+		wait_queue_free(s);
+	}
+	if (s->objects != NULL) {
+		handles_destroy(s);
+	}
+	contexts_free(s);
+	slot_pool_free(s);
+	memory_map_free(s->memory);
+	image_store_free(s->images);
+	object_table_free(s->objects);
+	server_free(s->server);
+	free(s);
+	return NULL;
+}
+
+int
+session_connect(struct session *s, struct stream *stream)
+{
+	int r = server_new(stream, &s->server);
+
+	if (r == 0) {
+		server_set_stall(s->server, STALL_MS);
+	}
+	return r;
+}
+
+/* ---- the loop ---- */
+
+static uint64_t
+now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+static void
+account_update(struct session *s)
+{
+	const struct server_counters *counters = server_counters(s->server);
+
+	account_set(&s->account->calls, counters->calls);
+	account_set(&s->account->bytes_in, counters->bytes_in);
+	account_set(&s->account->bytes_out, counters->bytes_out);
+}
+
+/* Serve what has arrived, but not for ever.  1 if there was a call, 0, or negative errno.
+ */
+static int
+serve_batch(struct session *s)
+{
+	for (int n = 0; n < BATCH; n++) {
+		struct server_call call;
+		int r = server_next(s->server, &call);
+		if (r <= 0) {
+			return r < 0 ? r : n > 0;
+		}
+		r = dispatch(s, &call);
+		if (r < 0) {
+			return r;
+		}
+		/* Somebody waits for this reply, while others may keep us busy. */
+		if (s->flush && !server_has_input(s->server)) {
+			return 1;
+		}
+	}
+	return 1;
+}
+
+static int
+flush(struct session *s)
+{
+	if (!s->flush) {
+		return 0;
+	}
+	s->flush = false;
+	return server_flush(s->server);
+}
+
+/* Until a call arrives or an event happens. */
+static int
+session_sleep(struct session *s)
+{
+	bool covered = !wait_any(s) || wait_delegate(s);
+	struct pollfd fds[] = {
+		{ .fd = server_stream(s->server)->fd, .events = POLLIN },
+		{ .fd = wait_fd(s), .events = POLLIN },
+	};
+
+	int n = poll(fds, 2, covered ? -1 : ASK_AGAIN_MS);
+	if (n < 0 && errno != EINTR) {
+		return -errno;
+	}
+	if (fds[1].revents != 0) {
+		wait_clear_fd(s);
+	}
+	return 0;
+}
+
+int
+session_run(struct session *s)
+{
+	uint64_t idle_since = 0;
+
+	for (;;) {
+		int r = serve_batch(s);
+		bool busy = r > 0;
+		busy |= r >= 0 && wait_poll(s);
+		account_update(s);
+		if (r >= 0) {
+			r = flush(s);
+		}
+		if (s->error < 0) {
+			r = s->error;
+		}
+		if (r < 0) {
+			return r == -ENODATA ? 0 : r;
+		}
+		if (busy) {
+			idle_since = 0;
+			continue;
+		}
+		/* Waking up costs more than looking for a moment longer. */
+		uint64_t now = now_ns();
+		idle_since = idle_since == 0 ? now : idle_since;
+		if (now - idle_since < (uint64_t)s->spin_us * 1000) {
+			continue;
+		}
+		r = session_sleep(s);
+		if (r < 0) {
+			return r;
+		}
+		idle_since = 0;
+	}
+}
+
+/* ---- answers ---- */
+
+void
+session_count_error(struct session *s, CUresult result)
+{
+	if (result != CUDA_SUCCESS && result != CUDA_ERROR_NOT_READY) {
+		account_add(&s->account->errors, 1);
+	}
+}
+
+int
+session_reply(struct session *s, const struct call_info *info, uint32_t xid, void *ret,
+	CUresult result, const void *payload, size_t payload_size)
+{
+	struct call_ret_head *head = ret;
+
+	session_count_error(s, result);
+	s->lane.output = output_pending(s->output);
+	head->lane = s->lane;
+	head->result = (int)result;
+	s->lane.latched = CUDA_SUCCESS;
+	s->lane.latched_call = 0;
+	s->flush = true;
+	int r = server_reply(s->server, info, xid, ret, payload, payload_size);
+	if (r < 0) {
+		s->error = r;
+	}
+	return r;
+}
+
+/* ---- calls about the connection ---- */
+
+/* Version of what the calls mean, not of the program; grows when the old is not enough.
+ */
+#define HOST_VERSION OUTBOARD_VERSION
+
+CUresult
+serve_session_hello(struct session *s, const void *argp, void *outp)
+{
+	const session_hello_args *args = argp;
+	session_hello_out *out = outp;
+
+	if (s->greeted) {
+		return CUDA_ERROR_NOT_PERMITTED;
+	}
+	s->greeted = true;
+	server_set_record_max(s->server, RECORD_MAX);
+	account_greet(s->account, args->program_name, args->pid);
+	out->host_version = HOST_VERSION;
+	out->host_features = 0;
+	out->driver_version = s->devices->driver_version;
+	out->guest_id = s->guest_id;
+	out->devices.call_devices_len = (u_int)s->devices->n;
+	out->devices.call_devices_val = (call_device *)s->devices->about;
+	return CUDA_SUCCESS;
+}
+
+CUresult
+serve_session_status(struct session *s, const void *argp, void *outp)
+{
+	return CUDA_ERROR_NOT_SUPPORTED; /* the daemon answers it, on a connection of its
+					    own */
+}
+
+CUresult
+serve_session_mark(struct session *s, const void *argp, void *outp)
+{
+	return CUDA_SUCCESS;
+}
+
+CUresult
+serve_session_output(struct session *s, const void *argp, void *outp)
+{
+	static char text[CALL_TEXT_MAX]; /* encoded before the next call */
+	session_output_out *out = outp;
+	bool more;
+
+	out->text.call_text_len =
+		(u_int)output_fetch(s->output, text, sizeof(text), &out->stream, &more);
+	out->text.call_text_val = text;
+	out->more = more;
+	return CUDA_SUCCESS;
+}
+
+CUresult
+serve_session_context(struct session *s, const void *argp, void *outp)
+{
+	const session_context_args *args = argp;
+
+	if (args->ctx == 0) {
+		s->context = NULL;
+		context_leave(s);
+		return CUDA_SUCCESS;
+	}
+	struct object *object = object_find(s->objects, HANDLE_CUcontext, args->ctx);
+	if (object == NULL) {
+		s->context = NULL; /* not in the one before */
+		context_leave(s);
+		return CUDA_ERROR_INVALID_CONTEXT;
+	}
+	CUresult result = s->driver->cuCtxSetCurrent(object->context->cuda);
+	s->context = result == CUDA_SUCCESS ? object->context : NULL;
+	return result;
+}

@@ -1,0 +1,313 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* visitor.c: connections that have not said HELLO.
+ *
+ * The first header is looked at without being taken from the socket.  If it is HELLO's,
+ * the connection goes, unread, to a worker.  Anything else is answered here: that is what
+ * rpcinfo, the status command and lost strangers send. */
+#include <arpa/inet.h>
+#include <cuda.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "common/log.h"
+#include "host-server/daemon.h"
+#include "rpc/call.h"
+#include "rpc/server.h"
+#include "rpc/stream.h"
+
+#define VISITORS_MAX 64
+/* To say what one wants, and to be given a worker. */
+#define PATIENCE_MS 10000
+#define QUEUE_MS 60000
+/* A visitor that does not read its answers must not hold up the others. */
+#define STALL_MS 100
+
+/* Record mark, xid, CALL, RPC version, program, version, procedure (RFC 5531). */
+#define HEADER_WORDS 7
+
+struct visitor {
+	struct watch watch;
+	struct visitor *next;
+	struct server
+		*server; /* once something had to be answered; has its own descriptor */
+	bool queued;	 /* has said HELLO, waits for a worker */
+	uint64_t deadline_ms;
+	char peer[DAEMON_PEER_SIZE];
+};
+
+static void
+visitor_end(struct daemon *d, struct visitor *v)
+{
+	if (v->watch.fd >= 0) {
+		d->n_visitors--;
+	}
+	watch_end(d, &v->watch); /* is freed by the next tick */
+	v->server = server_free(v->server);
+	v->queued = false;
+}
+
+/* A server on a second descriptor, so that the first can still go to a worker. */
+static int
+visitor_open_server(struct visitor *v)
+{
+	struct stream *stream;
+
+	if (v->server != NULL) {
+		return 0;
+	}
+	int fd = fcntl(v->watch.fd, F_DUPFD_CLOEXEC, 0);
+	if (fd < 0) {
+		return -errno;
+	}
+	int r = stream_of_fd(fd, &stream);
+	if (r == 0) {
+		r = server_new(stream, &v->server);
+	}
+	if (r == 0) {
+		server_set_stall(v->server, STALL_MS);
+	}
+	return r;
+}
+
+/* ---- answers ---- */
+
+static int
+answer_call(
+	struct daemon *d, struct visitor *v, const struct server_call *call, int result)
+{
+	union {
+		struct call_ret_head head;
+		session_hello_ret hello;
+		unsigned char room[1024];
+	} ret = { 0 };
+
+	if (call->info->number == CALL_session_status) {
+		return report_answer(d, v->server, call);
+	}
+	if (call->info->one_way) {
+		return -EPROTO;
+	}
+	ret.head.result = result;
+	return server_reply(v->server, call->info, call->xid, &ret, NULL, 0);
+}
+
+/* Everything that is there.  result: what calls that need a worker get. */
+static int
+answer_all(struct daemon *d, struct visitor *v, int result)
+{
+	struct server_call call;
+
+	int r = visitor_open_server(v);
+	if (r < 0) {
+		return r;
+	}
+	for (;;) {
+		r = server_next(v->server, &call);
+		if (r <= 0) {
+			break;
+		}
+		r = answer_call(d, v, &call, result);
+		if (r < 0) {
+			break;
+		}
+	}
+	int flushed = server_flush(v->server);
+	return r < 0 ? r : flushed;
+}
+
+static void
+visitor_answer(struct daemon *d, struct visitor *v)
+{
+	int r = answer_all(d, v, CUDA_ERROR_NOT_PERMITTED);
+
+	if (r < 0) {
+		if (r != -ENODATA && r != -ECONNRESET) {
+			log_info("visitor: %s is sent away: %s", v->peer, strerror(-r));
+		}
+		visitor_end(d, v);
+		return;
+	}
+	v->deadline_ms = daemon_now_ms() + PATIENCE_MS;
+}
+
+/* ---- the first look ---- */
+
+enum look { LOOK_HELLO, LOOK_OTHER, LOOK_LATER, LOOK_GONE };
+
+static enum look
+visitor_look(const struct visitor *v)
+{
+	uint32_t words[HEADER_WORDS];
+
+	ssize_t n = recv(v->watch.fd, words, sizeof(words), MSG_PEEK | MSG_DONTWAIT);
+	if (n <= 0) {
+		return n < 0 && (errno == EAGAIN || errno == EINTR) ? LOOK_LATER
+								    : LOOK_GONE;
+	}
+	if (n < (ssize_t)sizeof(words)) {
+		return LOOK_LATER;
+	}
+	bool hello = (ntohl(words[0]) & 0x80000000u) != 0 && ntohl(words[2]) == CALL &&
+		     ntohl(words[3]) == RPC_MSG_VERSION &&
+		     ntohl(words[4]) == OUTBOARD_PROGRAM &&
+		     ntohl(words[5]) == OUTBOARD_VERSION &&
+		     ntohl(words[6]) == CALL_session_hello;
+	return hello ? LOOK_HELLO : LOOK_OTHER;
+}
+
+static void
+visitor_queue(struct daemon *d, struct visitor *v)
+{
+	/* It has been answered before, and has read that, or it would not be at the start
+	 * of a record.  One that sends calls without waiting cheats only itself. */
+	v->server = server_free(v->server);
+	v->queued = true;
+	v->deadline_ms = daemon_now_ms() + QUEUE_MS;
+	visitors_serve(d);
+}
+
+static void
+visitor_ready(struct daemon *d, struct watch *watch, uint32_t events)
+{
+	struct visitor *v = (struct visitor *)watch;
+
+	if (v->queued) {
+		/* Only its end is news. */
+		if (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) {
+			visitor_end(d, v);
+		}
+		return;
+	}
+	switch (visitor_look(v)) {
+	case LOOK_HELLO: visitor_queue(d, v); break;
+	case LOOK_OTHER: visitor_answer(d, v); break;
+	case LOOK_GONE: visitor_end(d, v); break;
+	case LOOK_LATER:
+		if (v->server != NULL) {
+			visitor_answer(
+				d, v); /* the rest of a record that we have begun */
+		} else if (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) {
+			visitor_end(d, v);
+		}
+		break;
+	}
+}
+
+/* ---- all of them ---- */
+
+/* A crowd that says nothing must not keep others out: the oldest of it goes. */
+static void
+make_room(struct daemon *d)
+{
+	struct visitor *oldest = NULL;
+
+	for (struct visitor *v = d->visitors; v != NULL; v = v->next) {
+		if (v->watch.fd >= 0 && !v->queued) {
+			oldest = v; /* the newest come first */
+		}
+	}
+	if (oldest != NULL) {
+		log_info("visitor: %s makes room: has said nothing yet", oldest->peer);
+		visitor_end(d, oldest);
+	}
+}
+
+void
+visitor_new(struct daemon *d, int fd)
+{
+	if (d->n_visitors >= VISITORS_MAX) {
+		make_room(d);
+	}
+	struct visitor *v = d->n_visitors < VISITORS_MAX ? calloc(1, sizeof(*v)) : NULL;
+
+	if (v == NULL) {
+		log_warning("visitor: too many wait for a worker, one is sent away");
+		close(fd);
+		return;
+	}
+	stream_peer_name(fd, v->peer, sizeof(v->peer));
+	v->watch = (struct watch){ .fd = fd, .ready = visitor_ready };
+	v->deadline_ms = daemon_now_ms() + PATIENCE_MS;
+	v->next = d->visitors;
+	d->visitors = v;
+	d->n_visitors++;
+	/* Edge-triggered: what was only peeked at stays in the socket. */
+	if (watch_add(d, &v->watch, EPOLLIN | EPOLLRDHUP | EPOLLET) < 0) {
+		visitor_end(d, v);
+	}
+}
+
+void
+visitors_serve(struct daemon *d)
+{
+	for (struct visitor *v = d->visitors; v != NULL; v = v->next) {
+		if (!v->queued) {
+			continue;
+		}
+		if (children_count(d, CHILD_SERVING) + children_count(d, CHILD_LEAVING) >=
+			d->options.guests_max) {
+			log_warning("visitor: %s is sent away: there are %u guests",
+				v->peer, d->options.guests_max);
+			answer_all(d, v, CUDA_ERROR_DEVICE_UNAVAILABLE);
+			visitor_end(d, v);
+			continue;
+		}
+		int fd = fcntl(v->watch.fd, F_DUPFD_CLOEXEC, 0);
+		if (fd < 0) {
+			continue;
+		}
+		if (children_take(d, fd, v->peer)) {
+			visitor_end(d, v);
+		} else {
+			close(fd);
+		}
+	}
+}
+
+void
+visitors_refuse(struct daemon *d, int result)
+{
+	for (struct visitor *v = d->visitors; v != NULL; v = v->next) {
+		if (v->queued) {
+			log_warning(
+				"visitor: %s is sent away: no worker can start", v->peer);
+			answer_all(d, v, result);
+			visitor_end(d, v);
+		}
+	}
+}
+
+void
+visitors_tick(struct daemon *d, uint64_t now_ms)
+{
+	for (struct visitor **at = &d->visitors; *at != NULL;) {
+		struct visitor *v = *at;
+		if (v->watch.fd >= 0 && now_ms >= v->deadline_ms) {
+			log_info("visitor: %s is sent away: %s", v->peer,
+				v->queued ? "no worker became free" : "has said nothing");
+			if (v->queued) {
+				answer_all(d, v, CUDA_ERROR_DEVICE_UNAVAILABLE);
+			}
+			visitor_end(d, v);
+		}
+		if (v->watch.fd < 0) {
+			*at = v->next;
+			free(v);
+		} else {
+			at = &v->next;
+		}
+	}
+}
+
+void
+visitors_free(struct daemon *d)
+{
+	for (struct visitor *v = d->visitors; v != NULL; v = v->next) {
+		visitor_end(d, v);
+	}
+	visitors_tick(d, 0);
+}
