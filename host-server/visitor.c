@@ -29,11 +29,19 @@
 /* Record mark, xid, CALL, RPC version, program, version, procedure (RFC 5531). */
 #define HEADER_WORDS 7
 
+/* A stream that lets a server read no further than the record that was looked at: what
+ * comes behind it may be a HELLO, which is a worker's to read. */
+struct leash {
+	struct stream base;
+	struct stream *inner; /* on a descriptor of its own */
+	size_t left;
+};
+
 struct visitor {
 	struct watch watch;
 	struct visitor *next;
-	struct server
-		*server; /* once something had to be answered; has its own descriptor */
+	struct server *server; /* once something had to be answered */
+	struct leash *leash;   /* the server's */
 	bool queued;	 /* has said HELLO, waits for a worker */
 	uint64_t deadline_ms;
 	char peer[DAEMON_PEER_SIZE];
@@ -47,30 +55,76 @@ visitor_end(struct daemon *d, struct visitor *v)
 	}
 	watch_end(d, &v->watch); /* is freed by the next tick */
 	v->server = server_free(v->server);
+	v->leash = NULL;
 	v->queued = false;
 }
+
+static ssize_t
+leash_sendv(struct stream *s, const struct iovec *iov, int n_iov)
+{
+	struct stream *inner = ((struct leash *)s)->inner;
+
+	return inner->ops->sendv(inner, iov, n_iov);
+}
+
+static ssize_t
+leash_recv(struct stream *s, void *into, size_t size)
+{
+	struct leash *leash = (struct leash *)s;
+
+	if (leash->left == 0) {
+		return -EAGAIN;
+	}
+	ssize_t n = leash->inner->ops->recv(
+		leash->inner, into, size < leash->left ? size : leash->left);
+	leash->left -= n > 0 ? (size_t)n : 0;
+	return n;
+}
+
+static int
+leash_wait(struct stream *s, short events, int timeout_ms)
+{
+	struct stream *inner = ((struct leash *)s)->inner;
+
+	return inner->ops->wait(inner, events, timeout_ms);
+}
+
+static void
+leash_close(struct stream *s)
+{
+	stream_free(((struct leash *)s)->inner);
+}
+
+static const struct stream_ops leash_ops = {
+	.sendv = leash_sendv,
+	.recv = leash_recv,
+	.wait = leash_wait,
+	.close = leash_close,
+};
 
 /* A server on a second descriptor, so that the first can still go to a worker. */
 static int
 visitor_open_server(struct visitor *v)
 {
-	struct stream *stream;
-
 	if (v->server != NULL) {
 		return 0;
 	}
-	int fd = fcntl(v->watch.fd, F_DUPFD_CLOEXEC, 0);
-	if (fd < 0) {
-		return -errno;
+	struct leash *leash = calloc(1, sizeof(*leash));
+	int fd = leash != NULL ? fcntl(v->watch.fd, F_DUPFD_CLOEXEC, 0) : -1;
+	int r = fd < 0 ? -errno : stream_of_fd(fd, &leash->inner);
+	if (r < 0) {
+		free(leash);
+		return r;
 	}
-	int r = stream_of_fd(fd, &stream);
-	if (r == 0) {
-		r = server_new(stream, &v->server);
+	*leash = (struct leash){ .base = { .ops = &leash_ops, .fd = fd },
+		.inner = leash->inner };
+	r = server_new(&leash->base, &v->server);
+	if (r < 0) {
+		return r;
 	}
-	if (r == 0) {
-		server_set_stall(v->server, STALL_MS);
-	}
-	return r;
+	v->leash = leash;
+	server_set_stall(v->server, STALL_MS);
+	return 0;
 }
 
 /* ---- answers ---- */
@@ -101,10 +155,8 @@ answer_all(struct daemon *d, struct visitor *v, int result)
 {
 	struct server_call call;
 
-	int r = visitor_open_server(v);
-	if (r < 0) {
-		return r;
-	}
+	int r;
+
 	for (;;) {
 		r = server_next(v->server, &call);
 		if (r <= 0) {
@@ -119,10 +171,27 @@ answer_all(struct daemon *d, struct visitor *v, int result)
 	return r < 0 ? r : flushed;
 }
 
+/* Answer all that it has said: it will not get a worker. */
 static void
-visitor_answer(struct daemon *d, struct visitor *v)
+visitor_refuse(struct daemon *d, struct visitor *v, int result)
 {
-	int r = answer_all(d, v, CUDA_ERROR_NOT_PERMITTED);
+	if (visitor_open_server(v) == 0) {
+		v->leash->left = SIZE_MAX;
+		answer_all(d, v, result);
+	}
+	visitor_end(d, v);
+}
+
+/* Answer the record that was looked at, or the rest of one that was begun. */
+static void
+visitor_answer(struct daemon *d, struct visitor *v, size_t size)
+{
+	int r = visitor_open_server(v);
+
+	if (r == 0) {
+		v->leash->left += size;
+		r = answer_all(d, v, CUDA_ERROR_NOT_PERMITTED);
+	}
 
 	if (r < 0) {
 		if (r != -ENODATA && r != -ECONNRESET) {
@@ -138,8 +207,9 @@ visitor_answer(struct daemon *d, struct visitor *v)
 
 enum look { LOOK_HELLO, LOOK_OTHER, LOOK_LATER, LOOK_GONE };
 
+/* ret_size: of the record, with its mark; for LOOK_OTHER. */
 static enum look
-visitor_look(const struct visitor *v)
+visitor_look(const struct visitor *v, size_t *ret_size)
 {
 	uint32_t words[HEADER_WORDS];
 
@@ -148,8 +218,12 @@ visitor_look(const struct visitor *v)
 		return n < 0 && (errno == EAGAIN || errno == EINTR) ? LOOK_LATER
 								    : LOOK_GONE;
 	}
-	if (n < (ssize_t)sizeof(words)) {
+	if (n < (ssize_t)sizeof(words[0])) {
 		return LOOK_LATER;
+	}
+	*ret_size = sizeof(words[0]) + (ntohl(words[0]) & 0x7fffffffu);
+	if (n < (ssize_t)sizeof(words)) {
+		return *ret_size < sizeof(words) ? LOOK_OTHER : LOOK_LATER;
 	}
 	bool hello = (ntohl(words[0]) & 0x80000000u) != 0 && ntohl(words[2]) == CALL &&
 		     ntohl(words[3]) == RPC_MSG_VERSION &&
@@ -165,6 +239,7 @@ visitor_queue(struct daemon *d, struct visitor *v)
 	/* It has been answered before, and has read that, or it would not be at the start
 	 * of a record.  One that sends calls without waiting cheats only itself. */
 	v->server = server_free(v->server);
+	v->leash = NULL;
 	v->queued = true;
 	v->deadline_ms = daemon_now_ms() + QUEUE_MS;
 	visitors_serve(d);
@@ -174,26 +249,35 @@ static void
 visitor_ready(struct daemon *d, struct watch *watch, uint32_t events)
 {
 	struct visitor *v = (struct visitor *)watch;
+	bool gone = (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0;
+	size_t size = 0;
 
 	if (v->queued) {
 		/* Only its end is news. */
-		if (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) {
+		if (gone) {
 			visitor_end(d, v);
 		}
 		return;
 	}
-	switch (visitor_look(v)) {
-	case LOOK_HELLO: visitor_queue(d, v); break;
-	case LOOK_OTHER: visitor_answer(d, v); break;
-	case LOOK_GONE: visitor_end(d, v); break;
-	case LOOK_LATER:
-		if (v->server != NULL) {
-			visitor_answer(
-				d, v); /* the rest of a record that we have begun */
-		} else if (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) {
-			visitor_end(d, v);
+	/* Edge-triggered: go on until there is nothing, or somebody else's turn. */
+	while (v->watch.fd >= 0 && !v->queued) {
+		if (v->leash != NULL && v->leash->left > 0) {
+			visitor_answer(d, v, 0);
+			if (v->leash != NULL && v->leash->left > 0) {
+				break;
+			}
+			continue;
 		}
-		break;
+		switch (visitor_look(v, &size)) {
+		case LOOK_HELLO: visitor_queue(d, v); break;
+		case LOOK_OTHER: visitor_answer(d, v, size); break;
+		case LOOK_GONE: visitor_end(d, v); break;
+		case LOOK_LATER:
+			if (gone) {
+				visitor_end(d, v);
+			}
+			return;
+		}
 	}
 }
 
@@ -252,8 +336,7 @@ visitors_serve(struct daemon *d)
 			d->options.guests_max) {
 			log_warning("visitor: %s is sent away: there are %u guests",
 				v->peer, d->options.guests_max);
-			answer_all(d, v, CUDA_ERROR_DEVICE_UNAVAILABLE);
-			visitor_end(d, v);
+			visitor_refuse(d, v, CUDA_ERROR_DEVICE_UNAVAILABLE);
 			continue;
 		}
 		int fd = fcntl(v->watch.fd, F_DUPFD_CLOEXEC, 0);
@@ -275,8 +358,7 @@ visitors_refuse(struct daemon *d, int result)
 		if (v->queued) {
 			log_warning(
 				"visitor: %s is sent away: no worker can start", v->peer);
-			answer_all(d, v, result);
-			visitor_end(d, v);
+			visitor_refuse(d, v, result);
 		}
 	}
 }
@@ -290,7 +372,7 @@ visitors_tick(struct daemon *d, uint64_t now_ms)
 			log_info("visitor: %s is sent away: %s", v->peer,
 				v->queued ? "no worker became free" : "has said nothing");
 			if (v->queued) {
-				answer_all(d, v, CUDA_ERROR_DEVICE_UNAVAILABLE);
+				visitor_refuse(d, v, CUDA_ERROR_DEVICE_UNAVAILABLE);
 			}
 			visitor_end(d, v);
 		}
