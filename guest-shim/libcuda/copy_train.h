@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* copy_train.h: a copy between guest and device as a train of records. */
+#pragma once
+
+#include <cuda.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "rpc/call.h"
+
+/* Rows of which one end is on the device and the other in the guest's memory. */
+struct copy_train {
+	uint64_t device;
+	size_t device_pitch;
+	unsigned char *host;
+	size_t host_pitch;
+	size_t width, height;
+	call_handle stream;
+	/* Where the train is. */
+	size_t row, column;
+};
+
+/* What one record carries: part of a row, or some whole rows. */
+struct copy_piece {
+	uint64_t device;
+	unsigned char *host;
+	size_t width, height;
+	bool is_packed; /* its bytes lie in the guest's memory one after another */
+};
+
+/* The next piece of at most CALL_PAYLOAD_MAX bytes; false at the end. */
+bool copy_train_next(struct copy_train *train, struct copy_piece *ret_piece);
+
+/* To the device: the bytes have left the guest's memory when it returns. */
+CUresult copy_train_send(struct copy_train *train);
+/* From the device; waits. */
+CUresult copy_train_fetch(struct copy_train *train);
+/* From the device; the bytes come later.  The guest's rows must be packed. */
+CUresult copy_train_start(struct copy_train *train);
