@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* error.h: from the driver's results to the runtime's, and the last one of each thread. */
+/* error.h: from the driver's results to the runtime's, and the last one of each thread.
+ */
 #pragma once
 
 #include <cuda.h>

@@ -18,8 +18,8 @@ struct thread_config {
 
 struct thread {
 	cudaError_t last_error;
-	int device;         /* chosen by cudaSetDevice; 0 at start */
-	CUcontext context;  /* made or seen current by us; NULL: none yet */
+	int device;	     /* chosen by cudaSetDevice; 0 at start */
+	CUcontext context;   /* made or seen current by us; NULL: none yet */
 	unsigned generation; /* of the primary contexts, when that was */
 	int n_configs;
 	struct thread_config configs[THREAD_CONFIGS];
