@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* test-remote.c: a program of the driver API, checked against what the host computes itself.
+/* driver_api.c: a program of the driver API, checked against what the host computes itself.
  *
- * It knows nothing of this library: it can run on any libcuda.so.1.  Random sizes, offsets
+ * It knows nothing of us: it runs on any libcuda.so.1.  Random sizes, offsets
  * and contents come from a seed, which is printed; several threads at once. */
 #include <cuda.h>
 #include <pthread.h>
