@@ -283,7 +283,7 @@ mistakes(void)
 static void
 variables(CUmodule module)
 {
-	CUdeviceptr d;
+	CUdeviceptr d, nowhere;
 	size_t size, range_size;
 	unsigned value = 12345, back = 0;
 	CUmemorytype type;
@@ -297,7 +297,7 @@ variables(CUmodule module)
 	if (back != value) {
 		FAIL("the variable is %u", back);
 	}
-	EXPECT(CUDA_ERROR_NOT_FOUND, cuModuleGetGlobal(&d, &size, module, "nothing"));
+	EXPECT(CUDA_ERROR_NOT_FOUND, cuModuleGetGlobal(&nowhere, &size, module, "nothing"));
 	DO(cuMemGetAddressRange(&d, &range_size, d + 3));
 	DO(cuPointerGetAttribute(&type, CU_POINTER_ATTRIBUTE_MEMORY_TYPE, d));
 	if (range_size != 4 || type != CU_MEMORYTYPE_DEVICE) {
