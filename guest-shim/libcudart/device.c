@@ -291,7 +291,7 @@ cudaDeviceReset(void)
 	}
 	atomic_fetch_add(&device_generation, 1);
 	if (error == cudaSuccess) {
-		thread_self.last_error = cudaSuccess;
+		error_forget();
 	}
 	return error_keep(error);
 }

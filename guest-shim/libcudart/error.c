@@ -3,14 +3,41 @@
 #include "guest-shim/libcudart/error.h"
 
 #include <stddef.h>
+#include <string.h>
 
 #include "common/cleanup.h"
 
 cudaError_t
-error_record(cudaError_t error)
+error_record(cudaError_t error, const void *caller)
 {
-	thread_self.last_error = error;
+	unsigned copy = copy_of(caller);
+
+	thread_self.has_errors = true;
+	if (copy == COPY_UNKNOWN) {
+		/* One public function has called another.  Whose error it is cannot be
+		 * told; that nobody misses it counts more than that somebody else sees it. */
+		for (copy = 0; copy <= COPY_MAX; copy++) {
+			thread_self.last_error[copy] = error;
+		}
+	} else {
+		thread_self.last_error[copy] = error;
+	}
 	return error;
+}
+
+void
+error_forget(void)
+{
+	memset(thread_self.last_error, 0, sizeof(thread_self.last_error));
+	thread_self.has_errors = false;
+}
+
+static cudaError_t *
+last_error_for(const void *caller)
+{
+	unsigned copy = copy_of(caller);
+
+	return &thread_self.last_error[copy == COPY_UNKNOWN ? COPY_SHARED : copy];
 }
 
 /* Clears even what broke the context (measured with CUDA 13.0): the next call that
@@ -18,15 +45,23 @@ error_record(cudaError_t error)
 cudaError_t
 cudaGetLastError(void)
 {
-	cudaError_t error = thread_self.last_error;
-	thread_self.last_error = cudaSuccess;
+	if (!thread_self.has_errors) {
+		return cudaSuccess;
+	}
+	cudaError_t *last = last_error_for(__builtin_return_address(0));
+	cudaError_t error = *last;
+
+	*last = cudaSuccess;
 	return error;
 }
 
 cudaError_t
 cudaPeekAtLastError(void)
 {
-	return thread_self.last_error;
+	if (!thread_self.has_errors) {
+		return cudaSuccess;
+	}
+	return *last_error_for(__builtin_return_address(0));
 }
 
 struct error_text {
