@@ -8,7 +8,3 @@
  * dynamic linker, because it may be called while a library is being opened.
  * Called from constructor.c, for at most two majors; never undone. */
 void redirect_install(int cudart_major, void *(*find)(const char *name));
-
-/* To be called first where another copy of this code may do the same, and says what is
- * wrong. */
-void redirect_be_quiet(void);
