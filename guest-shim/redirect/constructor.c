@@ -92,6 +92,9 @@ constructor(int argc, char **argv, char **envp)
 	if (beside != NULL && object_watched_from(beside->l_addr)) {
 		return;
 	}
+	if (beside != NULL && CUDART_MAJOR < OTHER_MAJOR) {
+		redirect_yield();
+	}
 	redirect_install(CUDART_MAJOR, own_find);
 	if (beside != NULL && library_init(&other, beside) == 0) {
 		redirect_install(OTHER_MAJOR, other_find);

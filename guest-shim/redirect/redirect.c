@@ -62,6 +62,8 @@ struct function {
 static struct runtime runtimes[2];
 static size_t n_runtimes;
 static struct seen_list seen;
+static bool yields;	/* see redirect_yield */
+static bool quiet;	/* another copy of this code speaks */
 static bool installing; /* looking at what runs already, not at what was just opened */
 static bool again;	/* for the second major, and only for it */
 static int n_complaints;
@@ -81,7 +83,7 @@ path_of(const struct object *o, char *buffer, size_t size)
 #define COMPLAIN(o, format, ...) \
 	do { \
 		char complain_path[PATH_MAX]; \
-		if (n_complaints++ < MAX_COMPLAINTS) { \
+		if (!quiet && n_complaints++ < MAX_COMPLAINTS) { \
 			log_warning(format, path_of(o, complain_path, PATH_MAX), \
 				##__VA_ARGS__); \
 		} \
@@ -382,6 +384,12 @@ scan_all(void)
 }
 
 void
+redirect_yield(void)
+{
+	yields = true;
+}
+
+void
 redirect_install(int cudart_major, void *(*find)(const char *name))
 {
 	int saved_errno = errno;
@@ -392,7 +400,8 @@ redirect_install(int cudart_major, void *(*find)(const char *name))
 	runtimes[n_runtimes++] = (struct runtime){ cudart_major, find };
 	if (n_runtimes == 1) {
 		int rc = object_watch(scan_all);
-		if (rc == -ENOTSUP) {
+		quiet = yields && rc < 0;
+		if (rc == -ENOTSUP && !quiet) {
 			log_warning("redirect: a debugger watches the dynamic linker, or "
 				    "it is an "
 				    "unknown one: libraries that are opened later are "

@@ -8,3 +8,7 @@
  * dynamic linker, because it may be called while a library is being opened.
  * Called from constructor.c, for at most two majors; never undone. */
 void redirect_install(int cudart_major, void *(*find)(const char *name));
+
+/* To be called first where another copy of this code is loaded: if libraries that come
+ * cannot be watched, that copy does all of this again, and is the one to complain. */
+void redirect_yield(void);
