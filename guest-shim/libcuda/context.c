@@ -511,12 +511,18 @@ context_synchronize(void)
 	if (result != CUDA_SUCCESS) {
 		return result;
 	}
-	if (atomic_exchange(&context->busy, false)) {
+	if (atomic_load(&context->busy) != 0) {
+		static _Atomic uint64_t last_wait;
+		uint64_t wait = atomic_fetch_add(&last_wait, 1) + 1;
 		cuCtxSynchronize_args args = { 0 };
 		cuCtxSynchronize_ret ret = { 0 };
+		/* Before it is sent: what is posted after that is not waited for. */
+		atomic_store(&context->busy, wait);
 		result = guest_call(CALL_cuCtxSynchronize, &args, &ret);
-		if (result != CUDA_SUCCESS) {
-			atomic_store(&context->busy, true);
+		/* Idle only now, and not if something was sent, or another thread waits
+		 * for something that was sent, meanwhile. */
+		if (result == CUDA_SUCCESS) {
+			atomic_compare_exchange_strong(&context->busy, &wait, 0);
 		}
 	}
 	CUresult copied = copy_pending_wait_all();
