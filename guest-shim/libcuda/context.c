@@ -10,6 +10,7 @@
 
 #include "common/cleanup.h"
 #include "guest-shim/libcuda/api.h"
+#include "guest-shim/libcuda/arena.h"
 #include "guest-shim/libcuda/copy_pending.h"
 #include "guest-shim/libcuda/guest.h"
 #include "guest-shim/libcuda/map.h"
@@ -87,6 +88,8 @@ context_adopt(CUcontext handle, CUdevice device, unsigned flags, bool primary,
 static void
 context_end(struct context *context)
 {
+	/* Pinned memory goes with the context, and copies of others may use it. */
+	(void)arena_drain();
 	atomic_store(&context->destroyed, true);
 	stream_end_all(context);
 	module_end_all(context);

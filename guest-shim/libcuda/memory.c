@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* memory.c: allocating and freeing, on the device and in the guest.
  *
- * Host memory is the guest's own and ordinary: what makes it "pinned" is that the map knows
- * it, so that copies to it need not be waited for. */
+ * Host memory is of the arena, which the host shares and pins.  Where there is none, or it
+ * is full, it is the guest's own and ordinary: what makes that "pinned" is that the map
+ * knows it, so that copies to it need not be waited for. */
 #include <pthread.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -11,6 +12,7 @@
 #include "common/checked.h"
 #include "common/log.h"
 #include "guest-shim/libcuda/api.h"
+#include "guest-shim/libcuda/arena.h"
 #include "guest-shim/libcuda/context.h"
 #include "guest-shim/libcuda/copy_pending.h"
 #include "guest-shim/libcuda/guest.h"
@@ -243,15 +245,20 @@ cuMemHostAlloc(void **pp, size_t bytesize, unsigned int Flags)
 		return result;
 	}
 	size_t size = round_up(bytesize, (size_t)sysconf(_SC_PAGESIZE));
-	void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
-		-1, 0);
+	void *memory;
+	if (!arena_allocate(size, &memory)) {
+		memory = mmap(NULL, size, PROT_READ | PROT_WRITE,
+			MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	}
 	if (memory == MAP_FAILED) {
 		return CUDA_ERROR_OUT_OF_MEMORY;
 	}
 	result = map_add(&(struct map_entry){ .start = (uintptr_t)memory, .size = size,
 		.kind = MAP_HOST, .flags = Flags, .context = context });
 	if (result != CUDA_SUCCESS) {
-		munmap(memory, size);
+		if (!arena_give(memory)) {
+			munmap(memory, size);
+		}
 		return result;
 	}
 	*pp = memory;
@@ -277,11 +284,15 @@ cuMemFreeHost(void *p)
 		entry.start != (uintptr_t)p) {
 		return CUDA_ERROR_INVALID_VALUE;
 	}
-	result = copy_pending_wait_range(entry.start, entry.size);
+	uint64_t offset;
+	bool shared = arena_offset(entry.start, &offset);
+	result = shared ? arena_drain() : copy_pending_wait_range(entry.start, entry.size);
 	if (!map_take((uintptr_t)p, MAP_HOST, &entry)) {
 		return CUDA_ERROR_INVALID_VALUE;
 	}
-	munmap(p, entry.size);
+	if (!arena_give(p)) {
+		munmap(p, entry.size);
+	}
 	return result;
 }
 

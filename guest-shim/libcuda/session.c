@@ -16,6 +16,7 @@
 #include "common/cleanup.h"
 #include "common/log.h"
 #include "common/status.h"
+#include "guest-shim/libcuda/arena.h"
 #include "guest-shim/libcuda/visible.h"
 #include "rpc/stream.h"
 
@@ -153,6 +154,7 @@ static CUresult
 greet(struct lane *lane)
 {
 	session_hello_args args = { .guest_version = SESSION_VERSION,
+		.guest_features = arena_wanted_features(),
 		.pid = (uint64_t)getpid(), .program_name = program_invocation_short_name };
 	session_hello_ret ret = { 0 };
 	struct lane_reply reply = { .ret = &ret };
@@ -175,6 +177,7 @@ greet(struct lane *lane)
 			ret.u.session_hello_result_u.out.host_version, SESSION_VERSION);
 		result = CUDA_ERROR_SYSTEM_DRIVER_MISMATCH;
 	} else {
+		arena_greeted(ret.u.session_hello_result_u.out.host_features);
 		result = learn(&ret.u.session_hello_result_u.out);
 	}
 	xdr_free((xdrproc_t)xdr_session_hello_ret, (char *)&ret);
