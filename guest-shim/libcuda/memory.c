@@ -237,16 +237,17 @@ cuMemHostAlloc(void **pp, size_t bytesize, unsigned int Flags)
 		(pp == NULL || bytesize == 0 || bytesize > SIZE_MAX / 2 || (Flags & ~known) != 0)) {
 		result = CUDA_ERROR_INVALID_VALUE;
 	}
-	if (result == CUDA_SUCCESS && (Flags & CU_MEMHOSTALLOC_DEVICEMAP)) {
-		result = UNSUPPORTED("host memory mapped into the device "
+	if (result == CUDA_SUCCESS && (Flags & CU_MEMHOSTALLOC_DEVICEMAP) &&
+		!arena_is_mapped()) {
+		result = UNSUPPORTED("host memory mapped into a device that is not here "
 				     "(CU_MEMHOSTALLOC_DEVICEMAP, cudaHostAllocMapped)");
 	}
 	if (result != CUDA_SUCCESS) {
 		return result;
 	}
 	size_t size = round_up(bytesize, (size_t)sysconf(_SC_PAGESIZE));
-	void *memory;
-	if (!arena_allocate(size, &memory)) {
+	void *memory = MAP_FAILED;
+	if (!arena_allocate(size, &memory) && !(Flags & CU_MEMHOSTALLOC_DEVICEMAP)) {
 		memory = mmap(NULL, size, PROT_READ | PROT_WRITE,
 			MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	}
@@ -292,6 +293,30 @@ cuMemFreeHost(void *p)
 	}
 	if (!arena_give(p)) {
 		munmap(p, entry.size);
+	}
+	return result;
+}
+
+/* Where it is mapped, it is so at its own address. */
+CUDA_EXPORT CUresult CUDAAPI
+cuMemHostGetDevicePointer_v2(CUdeviceptr *pdptr, void *p, unsigned int Flags)
+{
+	struct map_entry entry;
+	struct context *context;
+	uint64_t offset;
+	CUresult result = context_current(&context);
+
+	if (result == CUDA_SUCCESS && (pdptr == NULL || Flags != 0 ||
+		!map_find((uintptr_t)p, &entry) || map_is_device(&entry))) {
+		result = CUDA_ERROR_INVALID_VALUE;
+	}
+	if (result == CUDA_SUCCESS &&
+		(!arena_offset((uintptr_t)p, &offset) || !arena_is_mapped())) {
+		result = UNSUPPORTED("the device pointer of host memory that the host does "
+				     "not share (cudaHostGetDevicePointer)");
+	}
+	if (result == CUDA_SUCCESS) {
+		*pdptr = (uintptr_t)p;
 	}
 	return result;
 }
