@@ -8,6 +8,7 @@
 int cli_run(int argc, char **argv);
 int cli_status(int argc, char **argv);
 int cli_ptx(int argc, char **argv);
+int cli_bench(int argc, char **argv);
 
 /* Where the libraries are: $OUTBOARD_LIBDIR, or ../lib/outboard beside this program. */
 void cli_libdir(char *path, size_t size);

@@ -17,6 +17,7 @@ static const struct command {
 } commands[] = {
 	{ "run", cli_run, "run a CUDA program on the server's GPU" },
 	{ "status", cli_status, "show a server, its device and its guests" },
+	{ "bench", cli_bench, "measure a server and the way to it; say what limits" },
 	{ "ptx", cli_ptx, "which kernels of a program the software device can run" },
 };
 

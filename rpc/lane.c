@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "common/cleanup.h"
@@ -299,10 +300,18 @@ lane_is_local(const struct lane *lane)
 	return stream_is_local(lane->stream);
 }
 
-void
+bool
 lane_counters(struct lane *lane, struct lane_counters *ret_counters)
 {
-	HOLD_LOCK(&lane->send_lock);
+	struct timespec until;
+
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec++;
+	if (pthread_mutex_timedlock(&lane->send_lock, &until) != 0) {
+		return false;
+	}
 	*ret_counters = lane->counters;
 	ret_counters->bytes_in = atomic_load(&lane->bytes_in);
+	pthread_mutex_unlock(&lane->send_lock);
+	return true;
 }

@@ -90,4 +90,5 @@ void lane_abandon(struct lane *lane);
 struct lane_counters {
 	uint64_t sync_calls, one_way_calls, bytes_out, bytes_in, flushes;
 };
-void lane_counters(struct lane *lane, struct lane_counters *ret_counters);
+/* False if the lane is stuck in sending: who exits then must not wait for it. */
+bool lane_counters(struct lane *lane, struct lane_counters *ret_counters);

@@ -206,8 +206,9 @@ tune_tcp(int fd)
 	setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &dead_ms, sizeof(dead_ms));
 	/* bbr, the default on many hosts, costs a third to a half of the throughput
 	 * between two ends of one machine (measured). */
-	if (is_same_address(&local, &peer)) {
-		setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, "cubic", strlen("cubic"));
+	if (is_same_address(&local, &peer) &&
+		setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, "cubic", strlen("cubic")) != 0) {
+		setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, "reno", strlen("reno"));
 	}
 }
 

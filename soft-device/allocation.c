@@ -398,7 +398,9 @@ allocation_setup(int n_devices, size_t memory_size)
 		void *p = MAP_FAILED;
 
 /* ThreadSanitizer allows no mapping there. */
-#ifndef __SANITIZE_THREAD__
+#ifdef __SANITIZE_THREAD__
+		(void)hint;
+#else
 		p = mmap(hint, size, PROT_READ | PROT_WRITE, flags | MAP_FIXED_NOREPLACE,
 			-1, 0);
 #endif

@@ -60,14 +60,21 @@ HANDLER(bfind)
 	return EXEC_NEXT;
 }
 
-/* Position and length are taken modulo 256 and may reach beyond the register. */
+/* Position and length may reach beyond the register.  PTX takes them modulo 256; an H200
+ * does so for 32 bits only. */
+static uint32_t
+field_bound(uint32_t value, int width)
+{
+	return width == 32 ? value & 255 : value > 255 ? 255 : value;
+}
+
 static uint64_t
 extract(uint64_t a, uint32_t position, uint32_t length, int width, bool is_signed)
 {
 	uint64_t sign = 0;
 
-	position &= 255;
-	length &= 255;
+	position = field_bound(position, width);
+	length = field_bound(length, width);
 	if (is_signed && length != 0) {
 		uint32_t last = position + length - 1;
 
@@ -107,8 +114,8 @@ HANDLER(bfi)
 	{
 		uint64_t field = lane_read(x, in->a, size, (int)l);
 		uint64_t base = lane_read(x, in->b, size, (int)l);
-		uint32_t position = SRC_C(uint32_t)[l] & 255;
-		uint32_t length = lengths[l] & 255;
+		uint32_t position = field_bound(SRC_C(uint32_t)[l], size * 8);
+		uint32_t length = field_bound(lengths[l], size * 8);
 		uint64_t mask = length >= 64 ? ~0ull : (1ull << length) - 1;
 
 		if (position < (uint32_t)size * 8) {

@@ -66,7 +66,12 @@ smaller_double(double a, double b)
 {
 	uint64_t both = number_bits64(a) | number_bits64(b);
 
-	return a < b ? a : b < a ? b : a == b ? number_double(both) : a != a ? b : a;
+	return a < b	? a
+	       : b < a	? b
+	       : a == b ? number_double(both)
+	       : a == a ? a
+	       : b == b ? b
+			: b + b;
 }
 
 static inline double
@@ -74,9 +79,47 @@ larger_double(double a, double b)
 {
 	uint64_t both = number_bits64(a) & number_bits64(b);
 
-	return a > b ? a : b > a ? b : a == b ? number_double(both) : a != a ? b : a;
+	return a > b	? a
+	       : b > a	? b
+	       : a == b ? number_double(both)
+	       : a == a ? a
+	       : b == b ? b
+			: b + b;
 }
 
+/* sin.approx, cos.approx: the device turns the angle into turns, rounded to zero, and
+ * drops the whole ones, so that the error grows with the angle and nothing is left of a
+ * very large one.  The product of two floats is exact in double. */
+static inline double
+angle_of(float a)
+{
+	double turns = number_double(
+		number_bits64((double)a * (double)0x1.45f306p-3f) & ~0x1fffffffull);
+
+	if (isinf(a)) {
+		return NAN;
+	}
+	return (fabs(turns) < 0x1p24 ? turns - trunc(turns) : turns * 0) *
+	       6.283185307179586;
+}
+
+static inline float
+sine(float a)
+{
+	double angle = angle_of(a);
+
+	return angle == 0 ? copysignf(0, a) : (float)sin(angle);
+}
+
+/* div.approx is a multiplication by the reciprocal, which is 0 where it would be
+ * subnormal. */
+static inline float
+divide_approx(float a, float b)
+{
+	return fabsf(b) > 0x1p126f ? a * copysignf(0, b) : a / b;
+}
+
+FLOAT2(div_approx, divide_approx(a, b))
 FLOAT2(add, a + b)
 FLOAT2(sub, a - b)
 FLOAT2(mul, a *b)
@@ -91,28 +134,31 @@ FLOAT1(rcp, 1.0f / a)
 FLOAT1(rsqrt, (float)(1.0 / sqrt((double)a)))
 FLOAT1(ex2, exp2f(a))
 FLOAT1(lg2, log2f(a))
-FLOAT1(sin, sinf(a))
-FLOAT1(cos, cosf(a))
+FLOAT1(sin, sine(a))
+FLOAT1(cos, (float)cos(angle_of(a)))
 FLOAT1(tanh, tanhf(a))
 #undef FLOAT1
 #undef FLOAT2
 #undef FLOAT3
 
-/* neg and abs change the sign bit only, of a NaN too; they flush under .ftz. */
-UNARY(neg_f32, float, -a)
-UNARY(abs_f32, float, fabsf(a))
-UNARY(neg_ftz_f32, float, -number_flush(a))
-UNARY(abs_ftz_f32, float, fabsf(number_flush(a)))
-UNARY(neg_f64, double, -a)
-UNARY(abs_f64, double, fabs(a))
+/* neg and abs are additions to the device: NaNs become canonical, or quiet in f64, where
+ * they keep even their sign. */
+UNARY(neg_f32, float, number_canonical(-a))
+UNARY(abs_f32, float, number_canonical(fabsf(a)))
+UNARY(neg_ftz_f32, float, number_canonical(-number_flush(a)))
+UNARY(abs_ftz_f32, float, number_canonical(fabsf(number_flush(a))))
+UNARY(neg_f64, double, a != a ? a + a : -a)
+UNARY(abs_f64, double, a != a ? a + a : fabs(a))
 BINARY(copysign_f32, float, copysignf(b, a))
 BINARY(copysign_f64, double, copysign(b, a))
 
-BINARY(add_f64, double, a + b)
-BINARY(sub_f64, double, a - b)
-BINARY(mul_f64, double, a *b)
+/* In f64 a NaN is the result as it is, but quiet: the second operand's before the third's
+ * before the first's. */
+BINARY(add_f64, double, b != b ? b + b : a + b)
+BINARY(sub_f64, double, b != b ? b + b : a - b)
+BINARY(mul_f64, double, b != b ? b + b : a * b)
 BINARY(div_f64, double, a / b)
-TERNARY(fma_f64, double, __builtin_fma(a, b, c))
+TERNARY(fma_f64, double, b != b ? b + b : c != c ? c + c : __builtin_fma(a, b, c))
 BINARY(min_f64, double, smaller_double(a, b))
 BINARY(max_f64, double, larger_double(a, b))
 UNARY(sqrt_f64, double, sqrt(a))
@@ -169,6 +215,12 @@ slow_double(enum slow_op op, double in_a, double in_b, double in_c)
 	volatile double c = in_c;
 	volatile double result;
 
+	if (op != SLOW_DIV && isnan(in_b)) {
+		return in_b + in_b;
+	}
+	if (op == SLOW_FMA && isnan(in_c)) {
+		return in_c + in_c;
+	}
 	switch (op) {
 	case SLOW_ADD: result = a + b; break;
 	case SLOW_SUB: result = a - b; break;
@@ -323,6 +375,9 @@ exec_alu_float_choose(struct ptx_instr *in)
 		return in->opcode == PTX_OP_MIN ? flush ? min_nan_ftz_f32 : min_nan_f32
 		       : flush			? max_nan_ftz_f32
 						: max_nan_f32;
+	}
+	if (is_f32 && in->opcode == PTX_OP_DIV && (in->flags & PTX_APPROX) != 0) {
+		return flush ? div_approx_ftz_f32 : div_approx_f32;
 	}
 	if (is_f32) {
 		return flush ? table[in->opcode].ftz_f32 : table[in->opcode].f32;

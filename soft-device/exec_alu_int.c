@@ -61,6 +61,8 @@ WIDE(u32, uint32_t, uint64_t, uint64_t)
 WIDE(s32, int32_t, int64_t, uint64_t)
 #undef WIDE
 
+#define CLAMP32(v) ((v) > INT32_MAX ? INT32_MAX : (v) < INT32_MIN ? INT32_MIN : (v))
+
 /* mul24 takes the lower 24 bits; .hi is bits 47..16 of the product. */
 #define LOW24_U(v) ((v)&0xffffff)
 #define LOW24_S(v) ((int32_t)((uint32_t)(v) << 8) >> 8)
@@ -72,21 +74,23 @@ TERNARY(mad24_lo_u32, uint32_t, (uint64_t)LOW24_U(a) * LOW24_U(b) + c)
 TERNARY(mad24_lo_s32, int32_t, (int64_t)LOW24_S(a) * LOW24_S(b) + c)
 TERNARY(mad24_hi_u32, uint32_t, (((uint64_t)LOW24_U(a) * LOW24_U(b)) >> 16) + c)
 TERNARY(mad24_hi_s32, int32_t, (((int64_t)LOW24_S(a) * LOW24_S(b)) >> 16) + c)
+TERNARY(mad24_hi_sat_s32, int32_t,
+	CLAMP32((((int64_t)LOW24_S(a) * LOW24_S(b)) >> 16) + c))
 #undef LOW24_U
 #undef LOW24_S
 
-/* Division by zero gives all ones, the remainder is then the dividend: nothing may trap,
- * and the most negative number divided by -1 is itself. */
+/* Division by zero gives all ones, quotient and remainder (an H200 does): nothing may
+ * trap, and the most negative number divided by -1 is itself. */
 #define DIVIDE_U(N, T) \
 	BINARY(div_##N, T, b != 0 ? (T)(a / b) : (T)-1) \
-	BINARY(rem_##N, T, b != 0 ? (T)(a % b) : a)
+	BINARY(rem_##N, T, b != 0 ? (T)(a % b) : (T)-1)
 DIVIDE_U(u16, uint16_t)
 DIVIDE_U(u32, uint32_t)
 DIVIDE_U(u64, uint64_t)
 #undef DIVIDE_U
 #define DIVIDE_S(N, T) \
 	BINARY(div_##N, T, b == 0 ? (T)-1 : b == -1 ? (T)(0 - (uint64_t)a) : (T)(a / b)) \
-	BINARY(rem_##N, T, b == 0 ? a : b == -1 ? (T)0 : (T)(a % b)) \
+	BINARY(rem_##N, T, b == 0 ? (T)-1 : b == -1 ? (T)0 : (T)(a % b)) \
 	UNARY(abs_##N, T, a < 0 ? 0 - (uint64_t)a : (uint64_t)a)
 DIVIDE_S(s16, int16_t)
 DIVIDE_S(s32, int32_t)
@@ -106,7 +110,6 @@ ORDER(s64, int64_t)
 BINARY(min_relu_s32, int32_t, (a < b ? a : b) > 0 ? (a < b ? a : b) : 0)
 BINARY(max_relu_s32, int32_t, (a > b ? a : b) > 0 ? (a > b ? a : b) : 0)
 
-#define CLAMP32(v) ((v) > INT32_MAX ? INT32_MAX : (v) < INT32_MIN ? INT32_MIN : (v))
 BINARY(add_sat_s32, int32_t, CLAMP32((int64_t)a + b))
 BINARY(sub_sat_s32, int32_t, CLAMP32((int64_t)a - b))
 TERNARY(mad_hi_sat_s32, int32_t, CLAMP32((((int64_t)a * b) >> 32) + c))
@@ -126,6 +129,13 @@ BINARY(min_s16x2, uint32_t,
 	PACK16(LESS16(int16_t, a, b), LESS16(int16_t, a >> 16, b >> 16)))
 BINARY(max_s16x2, uint32_t,
 	PACK16(MORE16(int16_t, a, b), MORE16(int16_t, a >> 16, b >> 16)))
+/* .relu: negative results become 0. */
+#define RELU16(v) ((int16_t)(v) < 0 ? 0 : (v))
+BINARY(min_relu_s16x2, uint32_t,
+	PACK16(RELU16(LESS16(int16_t, a, b)), RELU16(LESS16(int16_t, a >> 16, b >> 16))))
+BINARY(max_relu_s16x2, uint32_t,
+	PACK16(RELU16(MORE16(int16_t, a, b)), RELU16(MORE16(int16_t, a >> 16, b >> 16))))
+#undef RELU16
 #undef PACK16
 #undef LESS16
 #undef MORE16
@@ -216,9 +226,12 @@ choose_24(const struct ptx_instr *in)
 	bool high = (in->flags & PTX_HI) != 0;
 	bool is_signed = in->type == PTX_S32;
 
-	if ((in->type != PTX_U32 && !is_signed) || (in->flags & PTX_SAT) != 0 ||
+	if ((in->type != PTX_U32 && !is_signed) ||
 		!are_registers(in, 0, mad ? 4 : 3, 4)) {
 		return NULL;
+	}
+	if ((in->flags & PTX_SAT) != 0) {
+		return mad && high && is_signed ? mad24_hi_sat_s32 : NULL;
 	}
 	if (mad) {
 		return high	   ? is_signed ? mad24_hi_s32 : mad24_hi_u32
@@ -251,15 +264,18 @@ static ptx_handler
 choose_pair(const struct ptx_instr *in)
 {
 	bool is_signed = ptx_instr_has(in, "s16x2");
+	bool relu = (in->flags & PTX_RELU) != 0;
 
-	if ((!is_signed && !ptx_instr_has(in, "u16x2")) || !are_registers(in, 0, 3, 4)) {
+	if ((in->flags & ~(PTX_OTHER | PTX_RELU)) != 0 || (relu && !is_signed) ||
+		(!is_signed && !ptx_instr_has(in, "u16x2")) ||
+		!are_registers(in, 0, 3, 4)) {
 		return NULL;
 	}
 	switch (in->opcode) {
-	case PTX_OP_ADD: return add_16x2;
-	case PTX_OP_SUB: return sub_16x2;
-	case PTX_OP_MIN: return is_signed ? min_s16x2 : min_u16x2;
-	case PTX_OP_MAX: return is_signed ? max_s16x2 : max_u16x2;
+	case PTX_OP_ADD: return relu ? NULL : add_16x2;
+	case PTX_OP_SUB: return relu ? NULL : sub_16x2;
+	case PTX_OP_MIN: return relu ? min_relu_s16x2 : is_signed ? min_s16x2 : min_u16x2;
+	case PTX_OP_MAX: return relu ? max_relu_s16x2 : is_signed ? max_s16x2 : max_u16x2;
 	default: return NULL;
 	}
 }
@@ -268,7 +284,7 @@ ptx_handler
 exec_alu_int_choose(struct ptx_instr *in)
 {
 	if (in->type == PTX_NONE) {
-		return (in->flags & ~PTX_OTHER) == 0 ? choose_pair(in) : NULL;
+		return choose_pair(in);
 	}
 	if (in->opcode == PTX_OP_MUL24 || in->opcode == PTX_OP_MAD24) {
 		return choose_24(in);

@@ -67,14 +67,37 @@ exec_atom_apply(enum ptx_operation operation, enum ptx_type type, uint64_t old,
 	}
 }
 
+/* Global memory adds for itself: it flushes subnormal f32 (PTX, atom), and returns the
+ * first NaN of f64, operand before memory, as it is.  Shared memory does neither. */
+static uint64_t
+apply_global(enum ptx_operation operation, enum ptx_type type, uint64_t old, uint64_t b,
+	uint64_t c)
+{
+	if (operation == PTX_OPERATION_ADD && type == PTX_F32) {
+		float sum = number_flush(number_float((uint32_t)old)) +
+			    number_flush(number_float((uint32_t)b));
+
+		return number_bits32(number_canonical(number_flush(sum)));
+	}
+	if (operation == PTX_OPERATION_ADD && type == PTX_F64) {
+		if (isnan(number_double(b))) {
+			return b;
+		}
+		if (isnan(number_double(old))) {
+			return old;
+		}
+	}
+	return exec_atom_apply(operation, type, old, b, c);
+}
+
 #define EXCHANGE(N, T) \
-	static uint64_t exchange_##N( \
-		const struct ptx_instr *in, T *place, uint64_t b, uint64_t c) \
+	static uint64_t exchange_##N(const struct ptx_instr *in, bool global, T *place, \
+		uint64_t b, uint64_t c) \
 	{ \
 		T old = __atomic_load_n(place, __ATOMIC_RELAXED); \
 		T new; \
 		do { \
-			new = (T)exec_atom_apply( \
+			new = (T)(global ? apply_global : exec_atom_apply)( \
 				in->operation, in->type, old, (T)b, (T)c); \
 		} while (!__atomic_compare_exchange_n( \
 			place, &old, new, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)); \
@@ -105,11 +128,13 @@ HANDLER(atom)
 			x->mask = 1u << l;
 			return exec_mem_fault(x, in, place, address);
 		}
+		bool global = space == PTX_GLOBAL ||
+			      (space == PTX_GENERIC && address >> 56 == 0);
 		uint64_t vb = lane_read(x, b->offset, b->size, (int)l);
 		uint64_t vc = has_c ? lane_read(x, c->offset, c->size, (int)l) : 0;
-		uint64_t old = size == 2   ? exchange_16(in, place, vb, vc)
-			       : size == 4 ? exchange_32(in, place, vb, vc)
-					   : exchange_64(in, place, vb, vc);
+		uint64_t old = size == 2   ? exchange_16(in, global, place, vb, vc)
+			       : size == 4 ? exchange_32(in, global, place, vb, vc)
+					   : exchange_64(in, global, place, vb, vc);
 
 		if (!is_red && in->dst != 0) {
 			lane_write(x, in->dst, in->operands[0].size, (int)l, old);

@@ -73,7 +73,7 @@ static const struct {
 	[PTX_OP_MUL] = { exec_alu_int_choose, PTX_LO | PTX_HI | PTX_WIDE },
 	[PTX_OP_MAD] = { exec_alu_int_choose, PTX_LO | PTX_HI | PTX_WIDE | PTX_SAT },
 	[PTX_OP_MUL24] = { exec_alu_int_choose, PTX_LO | PTX_HI },
-	[PTX_OP_MAD24] = { exec_alu_int_choose, PTX_LO | PTX_HI },
+	[PTX_OP_MAD24] = { exec_alu_int_choose, PTX_LO | PTX_HI | PTX_SAT },
 	[PTX_OP_DIV] = { exec_alu_int_choose, 0 },
 	[PTX_OP_REM] = { exec_alu_int_choose, 0 },
 	[PTX_OP_MIN] = { exec_alu_int_choose, PTX_RELU | PTX_OTHER },

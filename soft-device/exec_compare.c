@@ -304,9 +304,11 @@ HANDLER(testp_any)
 		case PTX_OPERATION_INFINITE: yes = isinf(d); break;
 		case PTX_OPERATION_NUMBER: yes = !isnan(d); break;
 		case PTX_OPERATION_NOTANUMBER: yes = isnan(d); break;
-		/* PTX, testp: zero is subnormal. */
-		case PTX_OPERATION_NORMAL: yes = class == FP_NORMAL; break;
-		default: yes = class == FP_SUBNORMAL || class == FP_ZERO;
+		/* PTX, testp: zeros are normal. */
+		case PTX_OPERATION_NORMAL:
+			yes = class == FP_NORMAL || class == FP_ZERO;
+			break;
+		default: yes = class == FP_SUBNORMAL;
 		}
 		mask |= (uint32_t)yes << l;
 	}

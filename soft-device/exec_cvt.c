@@ -49,7 +49,8 @@ decode(uint64_t raw, enum ptx_type type, bool flush)
 	case PTX_F32: {
 		float f = number_float((uint32_t)raw);
 
-		return flush ? number_flush(f) : f;
+		/* What flushes makes NaNs canonical too. */
+		return flush ? number_canonical(number_flush(f)) : f;
 	}
 	default: return number_double(raw);
 	}
@@ -74,7 +75,11 @@ float_to_int(const struct ptx_instr *in, double d)
 
 	if (isnan(d)) {
 		/* PTX, cvt: zero, or the top bit if either side has 64 bits. */
-		return in->type2 != PTX_F64 && width < 64 ? 0 : 1ull << (width - 1);
+		uint64_t top = 1ull << (width - 1);
+
+		return in->type2 != PTX_F64 && width < 64 ? 0
+		       : ptx_type_is_signed(in->type)	  ? sign_extend(top, width)
+							  : top;
 	}
 	enum number_rounding rounding =
 		in->rounding == PTX_ROUND_NONE ? ROUND_ZERO : rounding_of(in);
@@ -124,6 +129,17 @@ int_to_float(const struct ptx_instr *in, uint64_t value, bool from_signed)
 		format_of(in->type), rounding_of(in));
 }
 
+/* A NaN that comes from f64 keeps its sign and the upper bits of its payload. */
+static uint64_t
+narrow_nan(uint64_t bits, struct number_format format)
+{
+	int n_fraction = format.precision - 1;
+	uint64_t exponent = mask_of(format.width - 1) & ~mask_of(n_fraction);
+
+	return bits >> 63 << (format.width - 1) | exponent | 1ull << (n_fraction - 1) |
+	       (bits & mask_of(52)) >> (52 - n_fraction);
+}
+
 static uint64_t
 float_to_float(const struct ptx_instr *in, double d)
 {
@@ -137,7 +153,10 @@ float_to_float(const struct ptx_instr *in, double d)
 		d = 0;
 	}
 	if (in->type == PTX_F64) {
-		return number_bits64(d);
+		return number_bits64(d) | (isnan(d) ? 1ull << 51 : 0);
+	}
+	if (isnan(d) && in->type2 == PTX_F64) {
+		return narrow_nan(number_bits64(d), format_of(in->type));
 	}
 	uint64_t bits = number_from_double(d, format_of(in->type), rounding_of(in));
 
@@ -154,6 +173,13 @@ convert(const struct ptx_instr *in, uint64_t raw)
 	if (ptx_type_is_float(in->type2)) {
 		double d = decode(raw, in->type2, flush);
 
+		if (in->type == PTX_F32 && in->type2 == PTX_BF16 && in->flags == 0 &&
+			!in->round_integer) {
+			return raw << 16;
+		}
+		if (in->type == PTX_TF32 && in->rounding == PTX_ROUND_AWAY && isnan(d)) {
+			return raw & ~(uint64_t)0x1fff;
+		}
 		if (!ptx_type_is_float(in->type)) {
 			return float_to_int(in, d);
 		}
@@ -260,7 +286,7 @@ HANDLER(cvt_f32_f64)
 	float *d = DST(float);
 	const double *a = SRC_A(double);
 
-	LANES(d[l] = number_canonical((float)a[l]);)
+	LANES(d[l] = (float)a[l];)
 	return EXEC_NEXT;
 }
 

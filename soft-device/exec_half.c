@@ -56,6 +56,8 @@ half_compute(int op, double a, double b, double c)
 
 		return number_add_odd(product, c);
 	}
+	case HALF_NEG: return -a;
+	case HALF_ABS: return fabs(a);
 	case HALF_EX2: return exp2(a);
 	case HALF_TANH: return tanh(a);
 	case HALF_MIN:
@@ -78,11 +80,6 @@ half_apply(const struct ptx_instr *in, uint16_t a, uint16_t b, uint16_t c)
 	bool bf16 = is_bf16(in);
 	bool flush = (in->flags & PTX_FTZ) != 0;
 
-	switch (in->sub & HALF_OP) {
-	case HALF_NEG: return a ^ 0x8000;
-	case HALF_ABS: return a & 0x7fff;
-	default: break;
-	}
 	double result = half_compute(in->sub, half_decode(a, bf16, flush),
 		half_decode(b, bf16, flush), half_decode(c, bf16, flush));
 

@@ -160,7 +160,7 @@ exec_mem_fault(struct exec_context *x, const struct ptx_instr *in, const void *p
 }
 
 /* Copy without tearing what hardware does not tear. */
-static inline void
+GUEST_ACCESS static void
 copy(void *to, const void *from, size_t size)
 {
 	switch (size) {

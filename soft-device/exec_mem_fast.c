@@ -49,7 +49,7 @@ is_inside(
 			x, in, PTX_GLOBAL, first, WARP_SIZE * sizeof(T), 0) != NULL)
 
 #define GLOBAL(T) \
-	HANDLER(load_global_##T) \
+	GUEST_ACCESS HANDLER(load_global_##T) \
 	{ \
 		if (x->mask != FULL_MASK) { \
 			return exec_mem_load_any(x, in); \
@@ -73,7 +73,7 @@ is_inside(
 		} \
 		return EXEC_NEXT; \
 	} \
-	HANDLER(store_global_##T) \
+	GUEST_ACCESS HANDLER(store_global_##T) \
 	{ \
 		if (x->mask != FULL_MASK) { \
 			return exec_mem_store_any(x, in); \

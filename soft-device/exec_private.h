@@ -360,6 +360,14 @@ predicate_write(struct exec_context *x, uint32_t offset, uint32_t value)
 
 #define HANDLER(name) static int name(struct exec_context *x, const struct ptx_instr *in)
 
+/* What reads or writes memory of the guest.  Threads of a kernel may race there as they do
+ * on a device (volatile and relaxed accesses): that is not the executor's race. */
+#if defined(__SANITIZE_THREAD__)
+#define GUEST_ACCESS __attribute__((no_sanitize("thread"), noinline))
+#else
+#define GUEST_ACCESS
+#endif
+
 /* For every lane l that is on.  The loop over all of them is what the compiler
  * vectorises: sources and destination are the same register or do not overlap. */
 #define LANES(...) \

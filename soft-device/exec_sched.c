@@ -282,6 +282,16 @@ exec_settle(struct exec_context *x)
 	return true;
 }
 
+/* A slice counts branches and the budget instructions: near its end, look more often. */
+static int64_t
+slice_within_budget(const struct exec_state *state, int slice)
+{
+	uint64_t done = __atomic_load_n(&state->n_done, __ATOMIC_RELAXED);
+	uint64_t left = done < state->budget ? (state->budget - done) / 32 : 0;
+
+	return left < (uint64_t)slice ? (int64_t)left : slice;
+}
+
 /* Run a block until it ends, or for some rounds over its warps. */
 enum exec_outcome
 exec_run_block(struct exec_context *x, struct exec_block *block, int n_rounds, int slice)
@@ -295,7 +305,7 @@ exec_run_block(struct exec_context *x, struct exec_block *block, int n_rounds, i
 			if (block->warps[i].n_groups == 0) {
 				continue;
 			}
-			x->slice = slice;
+			x->slice = slice_within_budget(x->state, slice);
 			switch (run_warp(x, &block->warps[i])) {
 			case OUTCOME_FAULT: return OUTCOME_FAULT;
 			case OUTCOME_PREEMPTED: preempted = true; break;

@@ -58,11 +58,11 @@ FN(mad_wide_s32, (uint64_t)(S32(a) * S32(b)) + c)
 FN(mad_wide_u16, U16(a) * U16(b) + c)
 FN(div_u32, U32(b) == 0 ? 0xffffffff : U32(a) / U32(b))
 FN(div_s32, U32(b) == 0 ? -1 : S32(a) / S32(b))
-FN(rem_s32, U32(b) == 0 ? S32(a) : S32(a) % S32(b))
+FN(rem_s32, U32(b) == 0 ? ~0u : S32(a) % S32(b))
 FN(div_u64, b == 0 ? ~0ull : a / b)
 FN(div_s64, b == 0 ? ~0ull : b == ~0ull ? 0 - a : (uint64_t)(S64(a) / S64(b)))
-FN(rem_s64, b == 0 ? a : b == ~0ull ? 0 : (uint64_t)(S64(a) % S64(b)))
-FN(rem_u16, U16(b) == 0 ? U16(a) : U16(a) % U16(b))
+FN(rem_s64, b == 0 ? ~0ull : b == ~0ull ? 0 : (uint64_t)(S64(a) % S64(b)))
+FN(rem_u16, U16(b) == 0 ? 0xffff : U16(a) % U16(b))
 FN(min_s32, S32(a) < S32(b) ? a : b)
 FN(max_u64, a > b ? a : b)
 FN(min_s16, S16(a) < S16(b) ? a : b)
@@ -116,12 +116,13 @@ bfind_s32(uint64_t a, uint64_t b, uint64_t c)
 	return 0xffffffff;
 }
 
-/* As PTX describes it, bit by bit. */
+/* As PTX describes it, bit by bit; but 64-bit ones use more of b and c on a device. */
 static uint64_t
 bfe(uint64_t a, uint64_t b, uint64_t c, int bits, bool is_signed)
 {
-	int position = (int)(b & 255);
-	int length = (int)(c & 255);
+	uint32_t limit = bits == 64 ? 255 : UINT32_MAX;
+	int position = (int)((U32(b) < limit ? U32(b) : limit) & 255);
+	int length = (int)((U32(c) < limit ? U32(c) : limit) & 255);
 	int last = position + length - 1 < bits - 1 ? position + length - 1 : bits - 1;
 	uint64_t fill = is_signed && length != 0 ? a >> last & 1 : 0;
 	uint64_t r = 0;
@@ -184,7 +185,7 @@ FLOAT(f32_sqrt, sqrtf(F(a)))
 FLOAT(f32_rcp, 1 / F(a))
 FLOAT(f32_add_ftz, number_flush(number_flush(F(a)) + number_flush(F(b))))
 FLOAT(f32_mul_sat, (float)number_saturate(F(a) * F(b)))
-FN(f32_neg, a ^ 0x80000000)
+FLOAT(f32_neg, -F(a))
 FN(f32_copysign, (a & 0x80000000) | (b & 0x7fffffff))
 
 static uint64_t
@@ -234,7 +235,8 @@ FN(cvt_u8_sat, S32(a) < 0 ? 0 : S32(a) > 255 ? 255 : a)
 FN(cvt_s64, S32(a))
 FN(cvt_f32_s32, number_bits32((float)(int32_t)a))
 FN(cvt_f64_u64, number_bits64((double)a))
-FN(cvt_f32_64, number_bits32(number_canonical((float)D(a))))
+FN(cvt_f32_64, isnan(D(a)) ? a >> 63 << 31 | 0x7fc00000 | (a >> 29 & 0x3fffff)
+			   : number_bits32((float)D(a)))
 FN(cvt_f64_f32, isnan(F(a)) ? number_bits64(F(a)) : number_bits64((double)F(a)))
 
 static uint64_t

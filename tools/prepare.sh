@@ -5,7 +5,8 @@
 PACKAGES="meson ninja-build gcc g++ pkg-config python3 libc6-dev libtirpc-dev rpcsvc-proto
 	rpcbind libzstd-dev liblz4-dev uthash-dev libcmocka-dev procps"
 CUDA_VERSION=13.0
-CUDA_WHEELS="nvidia-cuda-nvcc nvidia-cuda-crt nvidia-nvvm nvidia-cuda-runtime nvidia-cuda-cccl"
+CUDA_WHEELS="nvidia-cuda-nvcc nvidia-cuda-crt nvidia-nvvm nvidia-cuda-runtime nvidia-cuda-cccl
+	nvidia-cuda-profiler-api"
 
 say() {
 	printf '==> %s\n' "$*"

@@ -15,6 +15,7 @@
 #include "guest-shim/libcuda/guest.h"
 #include "guest-shim/libcuda/guest_lane.h"
 #include "guest-shim/libcuda/session.h"
+#include "guest-shim/libcuda/stats.h"
 #include "guest-shim/libcuda/stream.h"
 
 /* More at once gain nothing, and the host holds a slot for each. */
@@ -67,7 +68,9 @@ collect(struct lane *lane, struct pending *pending)
 
 	pending->n_waiting++;
 	pthread_mutex_unlock(&pendings.lock);
+	uint64_t began = stats_begin();
 	int r = lane_wait(lane, &pending->reply);
+	stats_waited(call_find(CALL_copy_dtoh), false, began);
 	pthread_mutex_lock(&pendings.lock);
 	if (!pending->collected) {
 		struct pending **at = &pendings.first;
@@ -160,7 +163,10 @@ copy_pending_start(struct lane *lane, const struct lane_message *message, call_h
 	while (atomic_load(&pendings.n) >= PENDING_MAX && first == CUDA_SUCCESS) {
 		first = collect(lane, pendings.first);
 	}
+	uint64_t began = stats_begin();
 	int r = first == CUDA_SUCCESS ? lane_start(lane, message, &pending->reply, true) : 0;
+	stats_asked(message->info, size);
+	stats_waited(message->info, false, began);
 	if (r < 0 || first != CUDA_SUCCESS) {
 		free(pending);
 		return r < 0 ? session_lost(r) : first;

@@ -13,6 +13,7 @@
 #include "guest-shim/libcuda/copy_pending.h"
 #include "guest-shim/libcuda/guest_lane.h"
 #include "guest-shim/libcuda/session.h"
+#include "guest-shim/libcuda/stats.h"
 
 /* Records of a copy from the device that are asked for before the first has come. */
 #define FETCH_WINDOW 8
@@ -139,6 +140,7 @@ fetch_start(struct lane *lane, struct lane_message *message, const struct copy_t
 		.into_size = fetch->piece.width * fetch->piece.height };
 	message->args = &args;
 	int r = lane_start(lane, message, &fetch->reply, false);
+	stats_asked(message->info, fetch->reply.into_size);
 	return r < 0 ? session_lost(r) : CUDA_SUCCESS;
 }
 
@@ -203,7 +205,9 @@ copy_train_fetch(struct copy_train *train)
 	if (result != CUDA_SUCCESS) {
 		return result;
 	}
+	uint64_t began = stats_begin();
 	result = fetch_all(lane, &message, train, window);
+	stats_waited(message.info, true, began);
 	for (size_t i = 0; i < FETCH_WINDOW; i++) {
 		free(window[i].buffer);
 	}

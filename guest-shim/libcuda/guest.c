@@ -14,6 +14,7 @@
 #include "guest-shim/libcuda/context.h"
 #include "guest-shim/libcuda/guest_lane.h"
 #include "guest-shim/libcuda/session.h"
+#include "guest-shim/libcuda/stats.h"
 #include "guest-shim/libcuda/thread.h"
 
 /* Errors after which a context is of no use (cuda.h: "the context cannot be used"). */
@@ -55,9 +56,11 @@ print_piece(struct lane *lane)
 	session_output_ret ret = { 0 };
 	struct lane_reply reply = { .ret = &ret };
 
+	uint64_t began = stats_begin();
 	int r = lane_call(lane,
 		&(struct lane_message){ .info = call_find(CALL_session_output), .args = &args },
 		&reply);
+	stats_called(call_find(CALL_session_output), 0, began);
 	bool more = false;
 	if (r == 0 && ret.u.result == CUDA_SUCCESS) {
 		const session_output_out *out = &ret.u.session_output_result_u.out;
@@ -124,7 +127,9 @@ guest_post_payload(uint32_t number, void *args, const void *payload, size_t size
 	if (result != CUDA_SUCCESS) {
 		return result;
 	}
+	uint64_t began = stats_begin();
 	int r = lane_post(lane, &message);
+	stats_posted(message.info, size, began);
 	if (r < 0) {
 		return session_lost(r);
 	}
@@ -145,7 +150,9 @@ guest_call_payload(uint32_t number, void *args, void *ret, void *into, size_t si
 	if (result != CUDA_SUCCESS) {
 		return result;
 	}
+	uint64_t began = stats_begin();
 	int r = lane_call(lane, &message, &reply);
+	stats_called(message.info, size, began);
 	if (r < 0) {
 		return session_lost(r);
 	}

@@ -17,6 +17,7 @@
 #include "common/log.h"
 #include "common/status.h"
 #include "guest-shim/libcuda/arena.h"
+#include "guest-shim/libcuda/stats.h"
 #include "guest-shim/libcuda/visible.h"
 #include "rpc/stream.h"
 
@@ -90,6 +91,7 @@ session_forked(void)
 {
 	struct lane *lane = atomic_exchange(&session.lane, NULL);
 
+	stats_forget();
 	atomic_store(&session.error, CUDA_ERROR_NOT_INITIALIZED);
 	if (lane != NULL) {
 		lane_abandon(lane);
@@ -159,9 +161,11 @@ greet(struct lane *lane)
 	session_hello_ret ret = { 0 };
 	struct lane_reply reply = { .ret = &ret };
 
+	uint64_t began = stats_begin();
 	int r = lane_call(lane,
 		&(struct lane_message){ .info = call_find(CALL_session_hello), .args = &args },
 		&reply);
+	stats_called(call_find(CALL_session_hello), 0, began);
 	if (r < 0) {
 		log_error("%s did not answer our greeting: %s; is it really outboardd that "
 			  "listens there?", session.url, strerror(-r));
@@ -192,6 +196,7 @@ session_connect(void)
 	char why[512] = "";
 
 	stream_configured_url(session.url, sizeof(session.url));
+	stats_start(session.url);
 	int r = stream_connect(session.url, &stream, why, sizeof(why));
 	if (r < 0) {
 		log_error("cannot reach %s: %s; start outboardd there, or name the right place in "
@@ -211,6 +216,7 @@ session_connect(void)
 		lane_free(lane);
 		return result;
 	}
+	stats_connected(lane);
 	atomic_store_explicit(&session.lane, lane, memory_order_release);
 	return CUDA_SUCCESS;
 }

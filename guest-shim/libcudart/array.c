@@ -12,17 +12,19 @@ array_format_of(enum cudaChannelFormatKind kind, int bits)
 {
 	switch (kind) {
 	case cudaChannelFormatKindSigned:
-		return bits == 8  ? CU_AD_FORMAT_SIGNED_INT8
-			: bits == 16 ? CU_AD_FORMAT_SIGNED_INT16
-			: bits == 32 ? CU_AD_FORMAT_SIGNED_INT32
-				     : 0;
+		return bits == 8    ? CU_AD_FORMAT_SIGNED_INT8
+		       : bits == 16 ? CU_AD_FORMAT_SIGNED_INT16
+		       : bits == 32 ? CU_AD_FORMAT_SIGNED_INT32
+				    : 0;
 	case cudaChannelFormatKindUnsigned:
-		return bits == 8  ? CU_AD_FORMAT_UNSIGNED_INT8
-			: bits == 16 ? CU_AD_FORMAT_UNSIGNED_INT16
-			: bits == 32 ? CU_AD_FORMAT_UNSIGNED_INT32
-				     : 0;
+		return bits == 8    ? CU_AD_FORMAT_UNSIGNED_INT8
+		       : bits == 16 ? CU_AD_FORMAT_UNSIGNED_INT16
+		       : bits == 32 ? CU_AD_FORMAT_UNSIGNED_INT32
+				    : 0;
 	case cudaChannelFormatKindFloat:
-		return bits == 16 ? CU_AD_FORMAT_HALF : bits == 32 ? CU_AD_FORMAT_FLOAT : 0;
+		return bits == 16   ? CU_AD_FORMAT_HALF
+		       : bits == 32 ? CU_AD_FORMAT_FLOAT
+				    : 0;
 	default: return 0;
 	}
 }
@@ -57,14 +59,38 @@ array_desc(CUarray_format format, unsigned n_channels, struct cudaChannelFormatD
 	enum cudaChannelFormatKind kind;
 	int bits;
 	switch (format) {
-	case CU_AD_FORMAT_UNSIGNED_INT8: kind = cudaChannelFormatKindUnsigned; bits = 8; break;
-	case CU_AD_FORMAT_UNSIGNED_INT16: kind = cudaChannelFormatKindUnsigned; bits = 16; break;
-	case CU_AD_FORMAT_UNSIGNED_INT32: kind = cudaChannelFormatKindUnsigned; bits = 32; break;
-	case CU_AD_FORMAT_SIGNED_INT8: kind = cudaChannelFormatKindSigned; bits = 8; break;
-	case CU_AD_FORMAT_SIGNED_INT16: kind = cudaChannelFormatKindSigned; bits = 16; break;
-	case CU_AD_FORMAT_SIGNED_INT32: kind = cudaChannelFormatKindSigned; bits = 32; break;
-	case CU_AD_FORMAT_HALF: kind = cudaChannelFormatKindFloat; bits = 16; break;
-	case CU_AD_FORMAT_FLOAT: kind = cudaChannelFormatKindFloat; bits = 32; break;
+	case CU_AD_FORMAT_UNSIGNED_INT8:
+		kind = cudaChannelFormatKindUnsigned;
+		bits = 8;
+		break;
+	case CU_AD_FORMAT_UNSIGNED_INT16:
+		kind = cudaChannelFormatKindUnsigned;
+		bits = 16;
+		break;
+	case CU_AD_FORMAT_UNSIGNED_INT32:
+		kind = cudaChannelFormatKindUnsigned;
+		bits = 32;
+		break;
+	case CU_AD_FORMAT_SIGNED_INT8:
+		kind = cudaChannelFormatKindSigned;
+		bits = 8;
+		break;
+	case CU_AD_FORMAT_SIGNED_INT16:
+		kind = cudaChannelFormatKindSigned;
+		bits = 16;
+		break;
+	case CU_AD_FORMAT_SIGNED_INT32:
+		kind = cudaChannelFormatKindSigned;
+		bits = 32;
+		break;
+	case CU_AD_FORMAT_HALF:
+		kind = cudaChannelFormatKindFloat;
+		bits = 16;
+		break;
+	case CU_AD_FORMAT_FLOAT:
+		kind = cudaChannelFormatKindFloat;
+		bits = 32;
+		break;
 	default: return cudaErrorNotSupported;
 	}
 	ret->f = kind;
@@ -92,8 +118,8 @@ array_descriptor(const struct cudaChannelFormatDesc *desc, struct cudaExtent ext
 		.Flags = flags, /* the driver's numbers */
 	};
 	cudaError_t error = desc == NULL
-		? cudaErrorInvalidValue
-		: array_format(desc, &made.Format, &made.NumChannels);
+				    ? cudaErrorInvalidValue
+				    : array_format(desc, &made.Format, &made.NumChannels);
 	if (error == cudaSuccess) {
 		*ret_descriptor = made;
 	}
@@ -116,8 +142,8 @@ cudaMalloc3DArray(cudaArray_t *array, const struct cudaChannelFormatDesc *desc,
 }
 
 cudaError_t
-cudaMallocArray(cudaArray_t *array, const struct cudaChannelFormatDesc *desc, size_t width,
-	size_t height, unsigned int flags)
+cudaMallocArray(cudaArray_t *array, const struct cudaChannelFormatDesc *desc,
+	size_t width, size_t height, unsigned int flags)
 {
 	struct cudaExtent extent = { .width = width, .height = height };
 	return cudaMalloc3DArray(array, desc, extent, flags);
@@ -139,7 +165,8 @@ cudaMallocMipmappedArray(cudaMipmappedArray_t *mipmappedArray,
 	unsigned int numLevels, unsigned int flags)
 {
 	CUDA_ARRAY3D_DESCRIPTOR descriptor;
-	cudaError_t error = mipmappedArray == NULL ? cudaErrorInvalidValue : device_enter();
+	cudaError_t error =
+		mipmappedArray == NULL ? cudaErrorInvalidValue : device_enter();
 	if (error == cudaSuccess) {
 		error = array_descriptor(desc, extent, flags, &descriptor);
 	}
@@ -220,31 +247,31 @@ end_memory(const void *memory, size_t pitch)
 }
 
 /* Four forms of each copy: plain and Async, each also for a thread's own stream. */
-#define FORMS(name, parameters, call)                                                  \
-	cudaError_t name parameters                                                    \
-	{                                                                              \
-		struct copy_order order = COPY_SYNC;                                   \
-		return error_keep(call);                                               \
-	}                                                                              \
-	__attribute__((visibility("default"))) cudaError_t name##_ptds parameters;     \
-	cudaError_t name##_ptds parameters                                             \
-	{                                                                              \
-		struct copy_order order = COPY_SYNC_PER_THREAD;                        \
-		return error_keep(call);                                               \
+#define FORMS(name, parameters, call) \
+	cudaError_t name parameters \
+	{ \
+		struct copy_order order = COPY_SYNC; \
+		return error_keep(call); \
+	} \
+	__attribute__((visibility("default"))) cudaError_t name##_ptds parameters; \
+	cudaError_t name##_ptds parameters \
+	{ \
+		struct copy_order order = COPY_SYNC_PER_THREAD; \
+		return error_keep(call); \
 	}
 
-#define ASYNC_FORMS(name, parameters, call)                                            \
-	cudaError_t name parameters                                                    \
-	{                                                                              \
-		struct copy_order order = COPY_ASYNC(stream);                          \
-		return error_keep(call);                                               \
-	}                                                                              \
-	__attribute__((visibility("default"))) cudaError_t name##_ptsz parameters;     \
-	cudaError_t name##_ptsz parameters                                             \
-	{                                                                              \
-		struct copy_order order =                                              \
-			COPY_ASYNC(stream == NULL ? cudaStreamPerThread : stream);     \
-		return error_keep(call);                                               \
+#define ASYNC_FORMS(name, parameters, call) \
+	cudaError_t name parameters \
+	{ \
+		struct copy_order order = COPY_ASYNC(stream); \
+		return error_keep(call); \
+	} \
+	__attribute__((visibility("default"))) cudaError_t name##_ptsz parameters; \
+	cudaError_t name##_ptsz parameters \
+	{ \
+		struct copy_order order = \
+			COPY_ASYNC(stream == NULL ? cudaStreamPerThread : stream); \
+		return error_keep(call); \
 	}
 
 FORMS(cudaMemcpy2DToArray,
@@ -254,7 +281,8 @@ FORMS(cudaMemcpy2DToArray,
 		height, kind, order))
 ASYNC_FORMS(cudaMemcpy2DToArrayAsync,
 	(cudaArray_t dst, size_t wOffset, size_t hOffset, const void *src, size_t spitch,
-		size_t width, size_t height, enum cudaMemcpyKind kind, cudaStream_t stream),
+		size_t width, size_t height, enum cudaMemcpyKind kind,
+		cudaStream_t stream),
 	copy_rectangle(end_array(dst, wOffset, hOffset), end_memory(src, spitch), width,
 		height, kind, order))
 FORMS(cudaMemcpy2DFromArray,
@@ -264,7 +292,8 @@ FORMS(cudaMemcpy2DFromArray,
 		height, kind, order))
 ASYNC_FORMS(cudaMemcpy2DFromArrayAsync,
 	(void *dst, size_t dpitch, cudaArray_const_t src, size_t wOffset, size_t hOffset,
-		size_t width, size_t height, enum cudaMemcpyKind kind, cudaStream_t stream),
+		size_t width, size_t height, enum cudaMemcpyKind kind,
+		cudaStream_t stream),
 	copy_rectangle(end_memory(dst, dpitch), end_array(src, wOffset, hOffset), width,
 		height, kind, order))
 FORMS(cudaMemcpy2DArrayToArray,
@@ -278,22 +307,27 @@ FORMS(cudaMemcpy2DArrayToArray,
 FORMS(cudaMemcpyToArray,
 	(cudaArray_t dst, size_t wOffset, size_t hOffset, const void *src, size_t count,
 		enum cudaMemcpyKind kind),
-	copy_rows(end_array(dst, wOffset, hOffset), end_memory(src, 0), count, kind, order))
+	copy_rows(
+		end_array(dst, wOffset, hOffset), end_memory(src, 0), count, kind, order))
 ASYNC_FORMS(cudaMemcpyToArrayAsync,
 	(cudaArray_t dst, size_t wOffset, size_t hOffset, const void *src, size_t count,
 		enum cudaMemcpyKind kind, cudaStream_t stream),
-	copy_rows(end_array(dst, wOffset, hOffset), end_memory(src, 0), count, kind, order))
+	copy_rows(
+		end_array(dst, wOffset, hOffset), end_memory(src, 0), count, kind, order))
 FORMS(cudaMemcpyFromArray,
 	(void *dst, cudaArray_const_t src, size_t wOffset, size_t hOffset, size_t count,
 		enum cudaMemcpyKind kind),
-	copy_rows(end_memory(dst, 0), end_array(src, wOffset, hOffset), count, kind, order))
+	copy_rows(
+		end_memory(dst, 0), end_array(src, wOffset, hOffset), count, kind, order))
 ASYNC_FORMS(cudaMemcpyFromArrayAsync,
 	(void *dst, cudaArray_const_t src, size_t wOffset, size_t hOffset, size_t count,
 		enum cudaMemcpyKind kind, cudaStream_t stream),
-	copy_rows(end_memory(dst, 0), end_array(src, wOffset, hOffset), count, kind, order))
+	copy_rows(
+		end_memory(dst, 0), end_array(src, wOffset, hOffset), count, kind, order))
 FORMS(cudaMemcpyArrayToArray,
 	(cudaArray_t dst, size_t wOffsetDst, size_t hOffsetDst, cudaArray_const_t src,
-		size_t wOffsetSrc, size_t hOffsetSrc, size_t count, enum cudaMemcpyKind kind),
+		size_t wOffsetSrc, size_t hOffsetSrc, size_t count,
+		enum cudaMemcpyKind kind),
 	copy_rows(end_array(dst, wOffsetDst, hOffsetDst),
 		end_array(src, wOffsetSrc, hOffsetSrc), count, kind, order))
 

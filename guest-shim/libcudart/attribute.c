@@ -9,10 +9,12 @@ cudaError_t
 cudaDeviceGetAttribute(int *value, enum cudaDeviceAttr attr, int device)
 {
 	CUdevice handle;
-	cudaError_t error = value == NULL ? cudaErrorInvalidValue : device_get(device, &handle);
+	cudaError_t error =
+		value == NULL ? cudaErrorInvalidValue : device_get(device, &handle);
 	if (error == cudaSuccess) {
 		/* The numbers are the driver's. */
-		error = CALL(cuDeviceGetAttribute, value, (CUdevice_attribute)attr, handle);
+		error = CALL(
+			cuDeviceGetAttribute, value, (CUdevice_attribute)attr, handle);
 	}
 	return error_keep(error);
 }
@@ -108,7 +110,8 @@ cudaError_t
 cudaDeviceFlushGPUDirectRDMAWrites(enum cudaFlushGPUDirectRDMAWritesTarget target,
 	enum cudaFlushGPUDirectRDMAWritesScope scope)
 {
-	return DRIVER(cuFlushGPUDirectRDMAWrites, (CUflushGPUDirectRDMAWritesTarget)target,
+	return DRIVER(cuFlushGPUDirectRDMAWrites,
+		(CUflushGPUDirectRDMAWritesTarget)target,
 		(CUflushGPUDirectRDMAWritesScope)scope);
 }
 
@@ -125,8 +128,8 @@ cudaDeviceCanAccessPeer(int *canAccessPeer, int device, int peerDevice)
 	CUdevice from;
 	CUdevice to;
 	cudaError_t error = canAccessPeer == NULL
-		? cudaErrorInvalidValue
-		: device_pair(device, peerDevice, &from, &to);
+				    ? cudaErrorInvalidValue
+				    : device_pair(device, peerDevice, &from, &to);
 	if (error == cudaSuccess && from == to) {
 		*canAccessPeer = 0;
 		return cudaSuccess;
@@ -146,8 +149,9 @@ cudaDeviceEnablePeerAccess(int peerDevice, unsigned int flags)
 		error = device_context(peerDevice, &peer);
 	}
 	if (error == cudaSuccess) {
-		error = peer == thread_self.context ? cudaErrorPeerAccessUnsupported
-						    : CALL(cuCtxEnablePeerAccess, peer, flags);
+		error = peer == thread_self.context
+				? cudaErrorPeerAccessUnsupported
+				: CALL(cuCtxEnablePeerAccess, peer, flags);
 	}
 	return error_keep(error);
 }
@@ -175,32 +179,34 @@ cudaDeviceGetP2PAttribute(
 	cudaError_t error = value == NULL ? cudaErrorInvalidValue
 					  : device_pair(srcDevice, dstDevice, &from, &to);
 	if (error == cudaSuccess) {
-		error = CALL(cuDeviceGetP2PAttribute, value, (CUdevice_P2PAttribute)attr, from,
-			to);
+		error = CALL(cuDeviceGetP2PAttribute, value, (CUdevice_P2PAttribute)attr,
+			from, to);
 	}
 	return error_keep(error);
 }
 
 cudaError_t
-cudaDeviceGetGraphMemAttribute(int device, enum cudaGraphMemAttributeType attr, void *value)
+cudaDeviceGetGraphMemAttribute(
+	int device, enum cudaGraphMemAttributeType attr, void *value)
 {
 	CUdevice handle;
 	cudaError_t error = device_get(device, &handle);
 	if (error == cudaSuccess) {
-		error = CALL(cuDeviceGetGraphMemAttribute, handle, (CUgraphMem_attribute)attr,
-			value);
+		error = CALL(cuDeviceGetGraphMemAttribute, handle,
+			(CUgraphMem_attribute)attr, value);
 	}
 	return error_keep(error);
 }
 
 cudaError_t
-cudaDeviceSetGraphMemAttribute(int device, enum cudaGraphMemAttributeType attr, void *value)
+cudaDeviceSetGraphMemAttribute(
+	int device, enum cudaGraphMemAttributeType attr, void *value)
 {
 	CUdevice handle;
 	cudaError_t error = device_get(device, &handle);
 	if (error == cudaSuccess) {
-		error = CALL(cuDeviceSetGraphMemAttribute, handle, (CUgraphMem_attribute)attr,
-			value);
+		error = CALL(cuDeviceSetGraphMemAttribute, handle,
+			(CUgraphMem_attribute)attr, value);
 	}
 	return error_keep(error);
 }

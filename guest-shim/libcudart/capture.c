@@ -29,7 +29,8 @@ cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t *pGraph)
 cudaError_t
 cudaStreamIsCapturing(cudaStream_t stream, enum cudaStreamCaptureStatus *pCaptureStatus)
 {
-	return DRIVER(cuStreamIsCapturing, stream, (CUstreamCaptureStatus *)pCaptureStatus);
+	return DRIVER(
+		cuStreamIsCapturing, stream, (CUstreamCaptureStatus *)pCaptureStatus);
 }
 
 cudaError_t
@@ -69,20 +70,20 @@ own(cudaStream_t stream)
 }
 
 #if CUDART_MAJOR == 12
+cudaError_t cuda12StreamGetCaptureInfo(
+	cudaStream_t stream, enum cudaStreamCaptureStatus *status, unsigned long long *id)
+	EXPORT_AS("cudaStreamGetCaptureInfo");
 cudaError_t
-cuda12StreamGetCaptureInfo(cudaStream_t stream, enum cudaStreamCaptureStatus *status,
-	unsigned long long *id) EXPORT_AS("cudaStreamGetCaptureInfo");
-cudaError_t
-cuda12StreamGetCaptureInfo(cudaStream_t stream, enum cudaStreamCaptureStatus *status,
-	unsigned long long *id)
+cuda12StreamGetCaptureInfo(
+	cudaStream_t stream, enum cudaStreamCaptureStatus *status, unsigned long long *id)
 {
 	return stream_capture_info(stream, status, id, NULL, NULL, NULL, NULL);
 }
 
-cudaError_t
-cuda12StreamGetCaptureInfo_v2(cudaStream_t stream, enum cudaStreamCaptureStatus *status,
-	unsigned long long *id, cudaGraph_t *graph, const cudaGraphNode_t **dependencies,
-	size_t *n_dependencies) EXPORT_AS("cudaStreamGetCaptureInfo_v2");
+cudaError_t cuda12StreamGetCaptureInfo_v2(cudaStream_t stream,
+	enum cudaStreamCaptureStatus *status, unsigned long long *id, cudaGraph_t *graph,
+	const cudaGraphNode_t **dependencies, size_t *n_dependencies)
+	EXPORT_AS("cudaStreamGetCaptureInfo_v2");
 cudaError_t
 cuda12StreamGetCaptureInfo_v2(cudaStream_t stream, enum cudaStreamCaptureStatus *status,
 	unsigned long long *id, cudaGraph_t *graph, const cudaGraphNode_t **dependencies,
@@ -92,11 +93,10 @@ cuda12StreamGetCaptureInfo_v2(cudaStream_t stream, enum cudaStreamCaptureStatus 
 		stream, status, id, graph, dependencies, NULL, n_dependencies);
 }
 
-cudaError_t
-cuda12StreamGetCaptureInfo_v3(cudaStream_t stream, enum cudaStreamCaptureStatus *status,
-	unsigned long long *id, cudaGraph_t *graph, const cudaGraphNode_t **dependencies,
-	const cudaGraphEdgeData **edges, size_t *n_dependencies)
-	EXPORT_AS("cudaStreamGetCaptureInfo_v3");
+cudaError_t cuda12StreamGetCaptureInfo_v3(cudaStream_t stream,
+	enum cudaStreamCaptureStatus *status, unsigned long long *id, cudaGraph_t *graph,
+	const cudaGraphNode_t **dependencies, const cudaGraphEdgeData **edges,
+	size_t *n_dependencies) EXPORT_AS("cudaStreamGetCaptureInfo_v3");
 cudaError_t
 cuda12StreamGetCaptureInfo_v3(cudaStream_t stream, enum cudaStreamCaptureStatus *status,
 	unsigned long long *id, cudaGraph_t *graph, const cudaGraphNode_t **dependencies,
@@ -106,9 +106,8 @@ cuda12StreamGetCaptureInfo_v3(cudaStream_t stream, enum cudaStreamCaptureStatus 
 		stream, status, id, graph, dependencies, edges, n_dependencies);
 }
 
-cudaError_t
-cuda12StreamUpdateCaptureDependencies(cudaStream_t stream, cudaGraphNode_t *dependencies,
-	size_t n_dependencies, unsigned flags)
+cudaError_t cuda12StreamUpdateCaptureDependencies(cudaStream_t stream,
+	cudaGraphNode_t *dependencies, size_t n_dependencies, unsigned flags)
 	EXPORT_AS("cudaStreamUpdateCaptureDependencies");
 cudaError_t
 cuda12StreamUpdateCaptureDependencies(cudaStream_t stream, cudaGraphNode_t *dependencies,
@@ -117,70 +116,74 @@ cuda12StreamUpdateCaptureDependencies(cudaStream_t stream, cudaGraphNode_t *depe
 	return stream_update_capture(stream, dependencies, NULL, n_dependencies, flags);
 }
 
-cudaError_t
-cuda12StreamUpdateCaptureDependencies_v2(cudaStream_t stream, cudaGraphNode_t *dependencies,
-	const cudaGraphEdgeData *edges, size_t n_dependencies, unsigned flags)
+cudaError_t cuda12StreamUpdateCaptureDependencies_v2(cudaStream_t stream,
+	cudaGraphNode_t *dependencies, const cudaGraphEdgeData *edges,
+	size_t n_dependencies, unsigned flags)
 	EXPORT_AS("cudaStreamUpdateCaptureDependencies_v2");
 cudaError_t
-cuda12StreamUpdateCaptureDependencies_v2(cudaStream_t stream, cudaGraphNode_t *dependencies,
-	const cudaGraphEdgeData *edges, size_t n_dependencies, unsigned flags)
+cuda12StreamUpdateCaptureDependencies_v2(cudaStream_t stream,
+	cudaGraphNode_t *dependencies, const cudaGraphEdgeData *edges,
+	size_t n_dependencies, unsigned flags)
 {
 	return stream_update_capture(stream, dependencies, edges, n_dependencies, flags);
 }
 
-cudaError_t ptsz_cudaStreamGetCaptureInfo(cudaStream_t stream, enum cudaStreamCaptureStatus *status,
-	unsigned long long *id)
+cudaError_t ptsz_cudaStreamGetCaptureInfo(
+	cudaStream_t stream, enum cudaStreamCaptureStatus *status, unsigned long long *id)
 	EXPORT_AS("cudaStreamGetCaptureInfo_ptsz");
 cudaError_t
-ptsz_cudaStreamGetCaptureInfo(cudaStream_t stream, enum cudaStreamCaptureStatus *status,
-	unsigned long long *id)
+ptsz_cudaStreamGetCaptureInfo(
+	cudaStream_t stream, enum cudaStreamCaptureStatus *status, unsigned long long *id)
 {
 	return cuda12StreamGetCaptureInfo(own(stream), status, id);
 }
 
-cudaError_t ptsz_cudaStreamGetCaptureInfo_v2(cudaStream_t stream, enum cudaStreamCaptureStatus *status,
-	unsigned long long *id, cudaGraph_t *graph, const cudaGraphNode_t **dependencies,
-	size_t *n_dependencies)
+cudaError_t ptsz_cudaStreamGetCaptureInfo_v2(cudaStream_t stream,
+	enum cudaStreamCaptureStatus *status, unsigned long long *id, cudaGraph_t *graph,
+	const cudaGraphNode_t **dependencies, size_t *n_dependencies)
 	EXPORT_AS("cudaStreamGetCaptureInfo_v2_ptsz");
 cudaError_t
-ptsz_cudaStreamGetCaptureInfo_v2(cudaStream_t stream, enum cudaStreamCaptureStatus *status,
-	unsigned long long *id, cudaGraph_t *graph, const cudaGraphNode_t **dependencies,
-	size_t *n_dependencies)
+ptsz_cudaStreamGetCaptureInfo_v2(cudaStream_t stream,
+	enum cudaStreamCaptureStatus *status, unsigned long long *id, cudaGraph_t *graph,
+	const cudaGraphNode_t **dependencies, size_t *n_dependencies)
 {
 	return cuda12StreamGetCaptureInfo_v2(
 		own(stream), status, id, graph, dependencies, n_dependencies);
 }
 
-cudaError_t ptsz_cudaStreamGetCaptureInfo_v3(cudaStream_t stream, enum cudaStreamCaptureStatus *status,
-	unsigned long long *id, cudaGraph_t *graph, const cudaGraphNode_t **dependencies,
-	const cudaGraphEdgeData **edges, size_t *n_dependencies)
-	EXPORT_AS("cudaStreamGetCaptureInfo_v3_ptsz");
+cudaError_t ptsz_cudaStreamGetCaptureInfo_v3(cudaStream_t stream,
+	enum cudaStreamCaptureStatus *status, unsigned long long *id, cudaGraph_t *graph,
+	const cudaGraphNode_t **dependencies, const cudaGraphEdgeData **edges,
+	size_t *n_dependencies) EXPORT_AS("cudaStreamGetCaptureInfo_v3_ptsz");
 cudaError_t
-ptsz_cudaStreamGetCaptureInfo_v3(cudaStream_t stream, enum cudaStreamCaptureStatus *status,
-	unsigned long long *id, cudaGraph_t *graph, const cudaGraphNode_t **dependencies,
-	const cudaGraphEdgeData **edges, size_t *n_dependencies)
+ptsz_cudaStreamGetCaptureInfo_v3(cudaStream_t stream,
+	enum cudaStreamCaptureStatus *status, unsigned long long *id, cudaGraph_t *graph,
+	const cudaGraphNode_t **dependencies, const cudaGraphEdgeData **edges,
+	size_t *n_dependencies)
 {
 	return cuda12StreamGetCaptureInfo_v3(
 		own(stream), status, id, graph, dependencies, edges, n_dependencies);
 }
 
-cudaError_t ptsz_cudaStreamUpdateCaptureDependencies(cudaStream_t stream, cudaGraphNode_t *dependencies,
-	size_t n_dependencies, unsigned flags)
+cudaError_t ptsz_cudaStreamUpdateCaptureDependencies(cudaStream_t stream,
+	cudaGraphNode_t *dependencies, size_t n_dependencies, unsigned flags)
 	EXPORT_AS("cudaStreamUpdateCaptureDependencies_ptsz");
 cudaError_t
-ptsz_cudaStreamUpdateCaptureDependencies(cudaStream_t stream, cudaGraphNode_t *dependencies,
-	size_t n_dependencies, unsigned flags)
+ptsz_cudaStreamUpdateCaptureDependencies(cudaStream_t stream,
+	cudaGraphNode_t *dependencies, size_t n_dependencies, unsigned flags)
 {
 	return cuda12StreamUpdateCaptureDependencies(
 		own(stream), dependencies, n_dependencies, flags);
 }
 
-cudaError_t ptsz_cudaStreamUpdateCaptureDependencies_v2(cudaStream_t stream, cudaGraphNode_t *dependencies,
-	const cudaGraphEdgeData *edges, size_t n_dependencies, unsigned flags)
+cudaError_t ptsz_cudaStreamUpdateCaptureDependencies_v2(cudaStream_t stream,
+	cudaGraphNode_t *dependencies, const cudaGraphEdgeData *edges,
+	size_t n_dependencies, unsigned flags)
 	EXPORT_AS("cudaStreamUpdateCaptureDependencies_v2_ptsz");
 cudaError_t
-ptsz_cudaStreamUpdateCaptureDependencies_v2(cudaStream_t stream, cudaGraphNode_t *dependencies,
-	const cudaGraphEdgeData *edges, size_t n_dependencies, unsigned flags)
+ptsz_cudaStreamUpdateCaptureDependencies_v2(cudaStream_t stream,
+	cudaGraphNode_t *dependencies, const cudaGraphEdgeData *edges,
+	size_t n_dependencies, unsigned flags)
 {
 	return cuda12StreamUpdateCaptureDependencies_v2(
 		own(stream), dependencies, edges, n_dependencies, flags);
@@ -198,16 +201,17 @@ cudaStreamGetCaptureInfo(cudaStream_t stream,
 
 cudaError_t
 cudaStreamUpdateCaptureDependencies(cudaStream_t stream, cudaGraphNode_t *dependencies,
-	const cudaGraphEdgeData *dependencyData, size_t numDependencies, unsigned int flags)
+	const cudaGraphEdgeData *dependencyData, size_t numDependencies,
+	unsigned int flags)
 {
 	return stream_update_capture(
 		stream, dependencies, dependencyData, numDependencies, flags);
 }
 
-cudaError_t ptsz_cudaStreamGetCaptureInfo(cudaStream_t stream, enum cudaStreamCaptureStatus *status,
-	unsigned long long *id, cudaGraph_t *graph, const cudaGraphNode_t **dependencies,
-	const cudaGraphEdgeData **edges, size_t *n_dependencies)
-	EXPORT_AS("cudaStreamGetCaptureInfo_ptsz");
+cudaError_t ptsz_cudaStreamGetCaptureInfo(cudaStream_t stream,
+	enum cudaStreamCaptureStatus *status, unsigned long long *id, cudaGraph_t *graph,
+	const cudaGraphNode_t **dependencies, const cudaGraphEdgeData **edges,
+	size_t *n_dependencies) EXPORT_AS("cudaStreamGetCaptureInfo_ptsz");
 cudaError_t
 ptsz_cudaStreamGetCaptureInfo(cudaStream_t stream, enum cudaStreamCaptureStatus *status,
 	unsigned long long *id, cudaGraph_t *graph, const cudaGraphNode_t **dependencies,
@@ -217,12 +221,14 @@ ptsz_cudaStreamGetCaptureInfo(cudaStream_t stream, enum cudaStreamCaptureStatus 
 		own(stream), status, id, graph, dependencies, edges, n_dependencies);
 }
 
-cudaError_t ptsz_cudaStreamUpdateCaptureDependencies(cudaStream_t stream, cudaGraphNode_t *dependencies,
-	const cudaGraphEdgeData *edges, size_t n_dependencies, unsigned flags)
+cudaError_t ptsz_cudaStreamUpdateCaptureDependencies(cudaStream_t stream,
+	cudaGraphNode_t *dependencies, const cudaGraphEdgeData *edges,
+	size_t n_dependencies, unsigned flags)
 	EXPORT_AS("cudaStreamUpdateCaptureDependencies_ptsz");
 cudaError_t
-ptsz_cudaStreamUpdateCaptureDependencies(cudaStream_t stream, cudaGraphNode_t *dependencies,
-	const cudaGraphEdgeData *edges, size_t n_dependencies, unsigned flags)
+ptsz_cudaStreamUpdateCaptureDependencies(cudaStream_t stream,
+	cudaGraphNode_t *dependencies, const cudaGraphEdgeData *edges,
+	size_t n_dependencies, unsigned flags)
 {
 	return cudaStreamUpdateCaptureDependencies(
 		own(stream), dependencies, edges, n_dependencies, flags);

@@ -22,8 +22,8 @@ static cudaError_t
 copy_finish(cudaError_t error, struct copy_order order)
 {
 	return error == cudaSuccess && order.sync && order.stream != NULL
-		? CALL(cuStreamSynchronize, order.stream)
-		: error;
+		       ? CALL(cuStreamSynchronize, order.stream)
+		       : error;
 }
 
 cudaError_t
@@ -93,16 +93,18 @@ copy_rectangle(struct copy_end dst, struct copy_end src, size_t width, size_t he
 	CUDA_MEMCPY2D copy = {
 		.srcXInBytes = src.x_bytes,
 		.srcY = src.y,
-		.srcMemoryType = src.array != NULL ? CU_MEMORYTYPE_ARRAY
-						   : copy_memory_type(copy_from_host(kind), kind),
+		.srcMemoryType = src.array != NULL
+					 ? CU_MEMORYTYPE_ARRAY
+					 : copy_memory_type(copy_from_host(kind), kind),
 		.srcHost = src.memory,
 		.srcDevice = (CUdeviceptr)src.memory,
 		.srcArray = (CUarray)src.array,
 		.srcPitch = src.pitch,
 		.dstXInBytes = dst.x_bytes,
 		.dstY = dst.y,
-		.dstMemoryType = dst.array != NULL ? CU_MEMORYTYPE_ARRAY
-						   : copy_memory_type(copy_to_host(kind), kind),
+		.dstMemoryType = dst.array != NULL
+					 ? CU_MEMORYTYPE_ARRAY
+					 : copy_memory_type(copy_to_host(kind), kind),
 		.dstHost = (void *)dst.memory,
 		.dstDevice = (CUdeviceptr)dst.memory,
 		.dstArray = (CUarray)dst.array,
@@ -117,12 +119,12 @@ copy_rectangle(struct copy_end dst, struct copy_end src, size_t width, size_t he
 	if (width == 0 || height == 0) {
 		return cudaSuccess;
 	}
+	if ((src.array == NULL && height > 1 && src.pitch < width) ||
+		(dst.array == NULL && height > 1 && dst.pitch < width)) {
+		return cudaErrorInvalidPitchValue;
+	}
 	if (!copy_kind_valid(kind)) {
 		return cudaErrorInvalidMemcpyDirection;
-	}
-	if ((src.array == NULL && height > 1 && src.pitch < width)
-		|| (dst.array == NULL && height > 1 && dst.pitch < width)) {
-		return cudaErrorInvalidPitchValue;
 	}
 	if (order.sync && order.stream == NULL) {
 		/* The plain form restricts pitches between two places on the device. */
@@ -138,7 +140,8 @@ copy_2d(void *dst, size_t dst_pitch, const void *src, size_t src_pitch, size_t w
 	struct copy_end to = { .memory = dst, .pitch = dst_pitch };
 	struct copy_end from = { .memory = src, .pitch = src_pitch };
 
-	/* Which error it is depends on the height, as measured with CUDA 12.9 and 13.0. */
+	/* Which error it is depends on the height, as measured with CUDA 12.9 and 13.0.
+	 */
 	if (height == 1 && (dst_pitch < width || src_pitch < width)) {
 		return cudaErrorInvalidValue;
 	}
@@ -177,15 +180,16 @@ copy_rows_of_array(struct copy_end end, size_t *ret_row_size)
 	if (error == cudaSuccess) {
 		error = copy_element_size(end.array, &element);
 	}
-	if (error == cudaSuccess && !checked_mul(descriptor.Width, element, ret_row_size)) {
+	if (error == cudaSuccess &&
+		!checked_mul(descriptor.Width, element, ret_row_size)) {
 		error = cudaErrorInvalidValue;
 	}
 	return error;
 }
 
 cudaError_t
-copy_rows(struct copy_end dst, struct copy_end src, size_t count, enum cudaMemcpyKind kind,
-	struct copy_order order)
+copy_rows(struct copy_end dst, struct copy_end src, size_t count,
+	enum cudaMemcpyKind kind, struct copy_order order)
 {
 	size_t dst_row = SIZE_MAX;
 	size_t src_row = SIZE_MAX;
@@ -269,8 +273,8 @@ copy_3d_describe(const struct cudaMemcpy3DParms *p, CUDA_MEMCPY3D *ret_copy)
 		return cudaErrorInvalidMemcpyDirection;
 	}
 	/* Each end is an array or memory, and not both. */
-	if ((p->srcArray != NULL) == (p->srcPtr.ptr != NULL)
-		|| (p->dstArray != NULL) == (p->dstPtr.ptr != NULL)) {
+	if ((p->srcArray != NULL) == (p->srcPtr.ptr != NULL) ||
+		(p->dstArray != NULL) == (p->dstPtr.ptr != NULL)) {
 		return cudaErrorInvalidValue;
 	}
 	error = copy_units(p->dstArray, p->srcArray, &dst_unit, &src_unit, &unit);
@@ -280,9 +284,10 @@ copy_3d_describe(const struct cudaMemcpy3DParms *p, CUDA_MEMCPY3D *ret_copy)
 	CUDA_MEMCPY3D copy = {
 		.srcY = p->srcPos.y,
 		.srcZ = p->srcPos.z,
-		.srcMemoryType = p->srcArray != NULL
-			? CU_MEMORYTYPE_ARRAY
-			: copy_memory_type(copy_from_host(p->kind), p->kind),
+		.srcMemoryType =
+			p->srcArray != NULL
+				? CU_MEMORYTYPE_ARRAY
+				: copy_memory_type(copy_from_host(p->kind), p->kind),
 		.srcHost = p->srcPtr.ptr,
 		.srcDevice = (CUdeviceptr)p->srcPtr.ptr,
 		.srcArray = (CUarray)p->srcArray,
@@ -290,9 +295,10 @@ copy_3d_describe(const struct cudaMemcpy3DParms *p, CUDA_MEMCPY3D *ret_copy)
 		.srcHeight = p->srcPtr.ysize,
 		.dstY = p->dstPos.y,
 		.dstZ = p->dstPos.z,
-		.dstMemoryType = p->dstArray != NULL
-			? CU_MEMORYTYPE_ARRAY
-			: copy_memory_type(copy_to_host(p->kind), p->kind),
+		.dstMemoryType =
+			p->dstArray != NULL
+				? CU_MEMORYTYPE_ARRAY
+				: copy_memory_type(copy_to_host(p->kind), p->kind),
 		.dstHost = p->dstPtr.ptr,
 		.dstDevice = (CUdeviceptr)p->dstPtr.ptr,
 		.dstArray = (CUarray)p->dstArray,
@@ -301,14 +307,15 @@ copy_3d_describe(const struct cudaMemcpy3DParms *p, CUDA_MEMCPY3D *ret_copy)
 		.Height = p->extent.height,
 		.Depth = p->extent.depth,
 	};
-	if (!checked_mul(p->srcPos.x, src_unit, &copy.srcXInBytes)
-		|| !checked_mul(p->dstPos.x, dst_unit, &copy.dstXInBytes)
-		|| !checked_mul(p->extent.width, unit, &copy.WidthInBytes)) {
+	if (!checked_mul(p->srcPos.x, src_unit, &copy.srcXInBytes) ||
+		!checked_mul(p->dstPos.x, dst_unit, &copy.dstXInBytes) ||
+		!checked_mul(p->extent.width, unit, &copy.WidthInBytes)) {
 		return cudaErrorInvalidValue;
 	}
-	if ((p->srcArray == NULL && p->srcPtr.pitch < copy.WidthInBytes)
-		|| (p->dstArray == NULL && p->dstPtr.pitch < copy.WidthInBytes)) {
-		return cudaErrorInvalidPitchValue;
+	if ((p->srcArray == NULL && p->srcPtr.pitch < copy.WidthInBytes) ||
+		(p->dstArray == NULL && p->dstPtr.pitch < copy.WidthInBytes)) {
+		return copy.Height == 1 && copy.Depth == 1 ? cudaErrorInvalidValue
+							   : cudaErrorInvalidPitchValue;
 	}
 	*ret_copy = copy;
 	return cudaSuccess;
@@ -318,12 +325,13 @@ cudaError_t
 copy_3d(const struct cudaMemcpy3DParms *p, struct copy_order order)
 {
 	CUDA_MEMCPY3D copy;
+	if (p != NULL &&
+		(p->extent.width == 0 || p->extent.height == 0 || p->extent.depth == 0)) {
+		return device_enter();
+	}
 	cudaError_t error = copy_3d_describe(p, &copy);
 	if (error != cudaSuccess) {
 		return error;
-	}
-	if (copy.WidthInBytes == 0 || copy.Height == 0 || copy.Depth == 0) {
-		return cudaSuccess;
 	}
 	if (order.sync && order.stream == NULL) {
 		return CALL(cuMemcpy3D, &copy);
@@ -376,23 +384,25 @@ copy_3d_peer(const struct cudaMemcpy3DPeerParms *p, struct copy_order order)
 	}
 	copy.srcY = p->srcPos.y;
 	copy.srcZ = p->srcPos.z;
-	copy.srcMemoryType = p->srcArray != NULL ? CU_MEMORYTYPE_ARRAY : CU_MEMORYTYPE_DEVICE;
+	copy.srcMemoryType =
+		p->srcArray != NULL ? CU_MEMORYTYPE_ARRAY : CU_MEMORYTYPE_DEVICE;
 	copy.srcDevice = (CUdeviceptr)p->srcPtr.ptr;
 	copy.srcArray = (CUarray)p->srcArray;
 	copy.srcPitch = p->srcPtr.pitch;
 	copy.srcHeight = p->srcPtr.ysize;
 	copy.dstY = p->dstPos.y;
 	copy.dstZ = p->dstPos.z;
-	copy.dstMemoryType = p->dstArray != NULL ? CU_MEMORYTYPE_ARRAY : CU_MEMORYTYPE_DEVICE;
+	copy.dstMemoryType =
+		p->dstArray != NULL ? CU_MEMORYTYPE_ARRAY : CU_MEMORYTYPE_DEVICE;
 	copy.dstDevice = (CUdeviceptr)p->dstPtr.ptr;
 	copy.dstArray = (CUarray)p->dstArray;
 	copy.dstPitch = p->dstPtr.pitch;
 	copy.dstHeight = p->dstPtr.ysize;
 	copy.Height = p->extent.height;
 	copy.Depth = p->extent.depth;
-	if (!checked_mul(p->srcPos.x, src_unit, &copy.srcXInBytes)
-		|| !checked_mul(p->dstPos.x, dst_unit, &copy.dstXInBytes)
-		|| !checked_mul(p->extent.width, unit, &copy.WidthInBytes)) {
+	if (!checked_mul(p->srcPos.x, src_unit, &copy.srcXInBytes) ||
+		!checked_mul(p->dstPos.x, dst_unit, &copy.dstXInBytes) ||
+		!checked_mul(p->extent.width, unit, &copy.WidthInBytes)) {
 		return cudaErrorInvalidValue;
 	}
 	if (order.sync && order.stream == NULL) {
@@ -418,15 +428,16 @@ cudaError_t
 cudaMemcpy2D(void *dst, size_t dpitch, const void *src, size_t spitch, size_t width,
 	size_t height, enum cudaMemcpyKind kind)
 {
-	return error_keep(copy_2d(dst, dpitch, src, spitch, width, height, kind, COPY_SYNC));
+	return error_keep(
+		copy_2d(dst, dpitch, src, spitch, width, height, kind, COPY_SYNC));
 }
 
 cudaError_t
 cudaMemcpy2DAsync(void *dst, size_t dpitch, const void *src, size_t spitch, size_t width,
 	size_t height, enum cudaMemcpyKind kind, cudaStream_t stream)
 {
-	return error_keep(
-		copy_2d(dst, dpitch, src, spitch, width, height, kind, COPY_ASYNC(stream)));
+	return error_keep(copy_2d(
+		dst, dpitch, src, spitch, width, height, kind, COPY_ASYNC(stream)));
 }
 
 cudaError_t
@@ -470,21 +481,22 @@ cudaMemcpyPeer(void *dst, int dstDevice, const void *src, int srcDevice, size_t 
 	CUcontext from;
 	cudaError_t error = copy_contexts(dstDevice, srcDevice, &to, &from);
 	if (error == cudaSuccess && count > 0) {
-		error = CALL(cuMemcpyPeer, (CUdeviceptr)dst, to, (CUdeviceptr)src, from, count);
+		error = CALL(cuMemcpyPeer, (CUdeviceptr)dst, to, (CUdeviceptr)src, from,
+			count);
 	}
 	return error_keep(error);
 }
 
 cudaError_t
-cudaMemcpyPeerAsync(void *dst, int dstDevice, const void *src, int srcDevice, size_t count,
-	cudaStream_t stream)
+cudaMemcpyPeerAsync(void *dst, int dstDevice, const void *src, int srcDevice,
+	size_t count, cudaStream_t stream)
 {
 	CUcontext to;
 	CUcontext from;
 	cudaError_t error = copy_contexts(dstDevice, srcDevice, &to, &from);
 	if (error == cudaSuccess && count > 0) {
-		error = CALL(cuMemcpyPeerAsync, (CUdeviceptr)dst, to, (CUdeviceptr)src, from,
-			count, stream);
+		error = CALL(cuMemcpyPeerAsync, (CUdeviceptr)dst, to, (CUdeviceptr)src,
+			from, count, stream);
 	}
 	return error_keep(error);
 }

@@ -31,8 +31,8 @@ cudaError_t copy_1d_describe(void *dst, const void *src, size_t size,
 	enum cudaMemcpyKind kind, CUDA_MEMCPY3D *ret_copy);
 cudaError_t copy_3d_peer(
 	const struct cudaMemcpy3DPeerParms *parms, struct copy_order order);
-cudaError_t copy_to_symbol(const void *symbol, const void *src, size_t size, size_t offset,
-	enum cudaMemcpyKind kind, struct copy_order order);
+cudaError_t copy_to_symbol(const void *symbol, const void *src, size_t size,
+	size_t offset, enum cudaMemcpyKind kind, struct copy_order order);
 cudaError_t copy_from_symbol(void *dst, const void *symbol, size_t size, size_t offset,
 	enum cudaMemcpyKind kind, struct copy_order order);
 /* Rectangles in arrays; offsets and width in bytes, NULL array means memory. */

@@ -51,8 +51,8 @@ device_list(void)
 	}
 	error = CALL(cuDriverGetVersion, &version);
 	if (error == cudaSuccess && version < CUDART_MAJOR * 1000) {
-		log_error("libcudart: the driver's version %d is older than CUDA %d", version,
-			CUDART_MAJOR);
+		log_error("libcudart: the driver's version %d is older than CUDA %d",
+			version, CUDART_MAJOR);
 		error = cudaErrorInsufficientDriver;
 	}
 	if (error == cudaSuccess) {
@@ -62,7 +62,8 @@ device_list(void)
 		return error;
 	}
 	if (n > DEVICE_MAX) {
-		log_warning("libcudart: only the first %d of %d devices are used", DEVICE_MAX, n);
+		log_warning("libcudart: only the first %d of %d devices are used",
+			DEVICE_MAX, n);
 		n = DEVICE_MAX;
 	}
 	for (int i = 0; i < n; i++) {
@@ -135,7 +136,8 @@ device_context(int ordinal, CUcontext *ret_context)
 			if (error != cudaSuccess) {
 				return error;
 			}
-			atomic_store_explicit(&device->context, context, memory_order_release);
+			atomic_store_explicit(
+				&device->context, context, memory_order_release);
 		}
 	}
 	*ret_context = context;
@@ -153,11 +155,11 @@ device_entered(void)
 {
 	CUcontext current = NULL;
 
-	return thread_self.context != NULL
-		&& thread_self.generation
-		== atomic_load_explicit(&device_generation, memory_order_relaxed)
-		&& cuCtxGetCurrent != NULL && cuCtxGetCurrent(&current) == CUDA_SUCCESS
-		&& current == thread_self.context;
+	return thread_self.context != NULL &&
+	       thread_self.generation ==
+		       atomic_load_explicit(&device_generation, memory_order_relaxed) &&
+	       cuCtxGetCurrent != NULL && cuCtxGetCurrent(&current) == CUDA_SUCCESS &&
+	       current == thread_self.context;
 }
 
 /* Makes the primary context of an ordinal current for this thread. */
@@ -258,7 +260,8 @@ cudaInitDevice(int device, unsigned int deviceFlags, unsigned int flags)
 	CUdevice handle;
 	CUcontext context;
 	cudaError_t error = device_get(device, &handle);
-	if (error == cudaSuccess && (flags & ~(unsigned)cudaInitDeviceFlagsAreValid) != 0) {
+	if (error == cudaSuccess &&
+		(flags & ~(unsigned)cudaInitDeviceFlagsAreValid) != 0) {
 		error = cudaErrorInvalidValue;
 	}
 	if (error == cudaSuccess && (flags & cudaInitDeviceFlagsAreValid) != 0) {
@@ -288,7 +291,7 @@ cudaDeviceReset(void)
 	}
 	atomic_fetch_add(&device_generation, 1);
 	if (error == cudaSuccess) {
-		thread_self.last_error = cudaSuccess;
+		error_forget();
 	}
 	return error_keep(error);
 }
@@ -308,7 +311,8 @@ cudaSetDeviceFlags(unsigned int flags)
 		error = cudaErrorInvalidValue;
 	}
 	if (error == cudaSuccess) {
-		/* Host memory can always be mapped; the driver does not take that flag. */
+		/* Host memory can always be mapped; the driver does not take that flag.
+		 */
 		error = CALL(cuDevicePrimaryCtxSetFlags, handle,
 			flags & ~(unsigned)cudaDeviceMapHost);
 	}

@@ -51,8 +51,7 @@ cudaEventElapsedTime(float *ms, cudaEvent_t start, cudaEvent_t end)
 }
 
 #if CUDART_MAJOR == 12
-cudaError_t
-cuda12EventElapsedTime_v2(float *ms, cudaEvent_t start, cudaEvent_t end)
+cudaError_t cuda12EventElapsedTime_v2(float *ms, cudaEvent_t start, cudaEvent_t end)
 	EXPORT_AS("cudaEventElapsedTime_v2");
 cudaError_t
 cuda12EventElapsedTime_v2(float *ms, cudaEvent_t start, cudaEvent_t end)

@@ -11,10 +11,11 @@
 
 struct fatbin;
 
-/* A __global__ function.  Names and addresses live in the program until it unregisters. */
+/* A __global__ function.  Names and addresses live in the program until it unregisters.
+ */
 struct kernel {
 	_Atomic(CUkernel) handle; /* NULL until first used */
-	struct fatbin *fatbin;    /* NULL: the slot is free */
+	struct fatbin *fatbin;	  /* NULL: the slot is free */
 	const void *host_function;
 	const char *name;
 	struct kernel *next;

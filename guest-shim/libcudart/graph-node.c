@@ -73,13 +73,14 @@ cudaGraphExecKernelNodeSetParams(cudaGraphExec_t hGraphExec, cudaGraphNode_t nod
 }
 
 cudaError_t
-cudaGraphKernelNodeGetParams(cudaGraphNode_t node, struct cudaKernelNodeParams *pNodeParams)
+cudaGraphKernelNodeGetParams(
+	cudaGraphNode_t node, struct cudaKernelNodeParams *pNodeParams)
 {
 	CUDA_KERNEL_NODE_PARAMS found;
 	memset(&found, 0, sizeof(found));
 	cudaError_t error = pNodeParams == NULL
-		? error_keep(cudaErrorInvalidValue)
-		: DRIVER(cuGraphKernelNodeGetParams, node, &found);
+				    ? error_keep(cudaErrorInvalidValue)
+				    : DRIVER(cuGraphKernelNodeGetParams, node, &found);
 	if (error != cudaSuccess) {
 		return error;
 	}
@@ -207,16 +208,17 @@ cudaGraphExecMemcpyNodeSetParams1D(cudaGraphExec_t hGraphExec, cudaGraphNode_t n
 	return error_keep(error);
 }
 
-_Static_assert(
-	sizeof(struct cudaMemsetParams) == sizeof(CUDA_MEMSET_NODE_PARAMS), "same layout");
+_Static_assert(sizeof(struct cudaMemsetParams) == sizeof(CUDA_MEMSET_NODE_PARAMS),
+	"same layout");
 
 cudaError_t
 cudaGraphAddMemsetNode(cudaGraphNode_t *pGraphNode, cudaGraph_t graph,
 	const cudaGraphNode_t *pDependencies, size_t numDependencies,
 	const struct cudaMemsetParams *pMemsetParams)
 {
-	return DRIVER(cuGraphAddMemsetNode, pGraphNode, graph, pDependencies, numDependencies,
-		(const CUDA_MEMSET_NODE_PARAMS *)pMemsetParams, thread_self.context);
+	return DRIVER(cuGraphAddMemsetNode, pGraphNode, graph, pDependencies,
+		numDependencies, (const CUDA_MEMSET_NODE_PARAMS *)pMemsetParams,
+		thread_self.context);
 }
 
 cudaError_t
@@ -230,8 +232,8 @@ cudaError_t
 cudaGraphMemsetNodeSetParams(
 	cudaGraphNode_t node, const struct cudaMemsetParams *pNodeParams)
 {
-	return DRIVER(
-		cuGraphMemsetNodeSetParams, node, (const CUDA_MEMSET_NODE_PARAMS *)pNodeParams);
+	return DRIVER(cuGraphMemsetNodeSetParams, node,
+		(const CUDA_MEMSET_NODE_PARAMS *)pNodeParams);
 }
 
 cudaError_t
@@ -242,30 +244,31 @@ cudaGraphExecMemsetNodeSetParams(cudaGraphExec_t hGraphExec, cudaGraphNode_t nod
 		(const CUDA_MEMSET_NODE_PARAMS *)pNodeParams, thread_self.context);
 }
 
-_Static_assert(
-	sizeof(struct cudaHostNodeParams) == sizeof(CUDA_HOST_NODE_PARAMS), "same layout");
+_Static_assert(sizeof(struct cudaHostNodeParams) == sizeof(CUDA_HOST_NODE_PARAMS),
+	"same layout");
 
 cudaError_t
 cudaGraphAddHostNode(cudaGraphNode_t *pGraphNode, cudaGraph_t graph,
 	const cudaGraphNode_t *pDependencies, size_t numDependencies,
 	const struct cudaHostNodeParams *pNodeParams)
 {
-	return DRIVER(cuGraphAddHostNode, pGraphNode, graph, pDependencies, numDependencies,
-		(const CUDA_HOST_NODE_PARAMS *)pNodeParams);
+	return DRIVER(cuGraphAddHostNode, pGraphNode, graph, pDependencies,
+		numDependencies, (const CUDA_HOST_NODE_PARAMS *)pNodeParams);
 }
 
 cudaError_t
 cudaGraphHostNodeGetParams(cudaGraphNode_t node, struct cudaHostNodeParams *pNodeParams)
 {
-	return DRIVER(cuGraphHostNodeGetParams, node, (CUDA_HOST_NODE_PARAMS *)pNodeParams);
+	return DRIVER(
+		cuGraphHostNodeGetParams, node, (CUDA_HOST_NODE_PARAMS *)pNodeParams);
 }
 
 cudaError_t
 cudaGraphHostNodeSetParams(
 	cudaGraphNode_t node, const struct cudaHostNodeParams *pNodeParams)
 {
-	return DRIVER(
-		cuGraphHostNodeSetParams, node, (const CUDA_HOST_NODE_PARAMS *)pNodeParams);
+	return DRIVER(cuGraphHostNodeSetParams, node,
+		(const CUDA_HOST_NODE_PARAMS *)pNodeParams);
 }
 
 cudaError_t
@@ -278,7 +281,8 @@ cudaGraphExecHostNodeSetParams(cudaGraphExec_t hGraphExec, cudaGraphNode_t node,
 
 cudaError_t
 cudaGraphAddChildGraphNode(cudaGraphNode_t *pGraphNode, cudaGraph_t graph,
-	const cudaGraphNode_t *pDependencies, size_t numDependencies, cudaGraph_t childGraph)
+	const cudaGraphNode_t *pDependencies, size_t numDependencies,
+	cudaGraph_t childGraph)
 {
 	return DRIVER(cuGraphAddChildGraphNode, pGraphNode, graph, pDependencies,
 		numDependencies, childGraph);
@@ -359,7 +363,8 @@ cudaGraphExecEventWaitNodeSetEvent(
 	return DRIVER(cuGraphExecEventWaitNodeSetEvent, hGraphExec, hNode, event);
 }
 
-_Static_assert(sizeof(struct cudaMemAllocNodeParams) == sizeof(CUDA_MEM_ALLOC_NODE_PARAMS),
+_Static_assert(
+	sizeof(struct cudaMemAllocNodeParams) == sizeof(CUDA_MEM_ALLOC_NODE_PARAMS),
 	"same layout");
 
 cudaError_t
@@ -375,8 +380,8 @@ cudaError_t
 cudaGraphMemAllocNodeGetParams(
 	cudaGraphNode_t node, struct cudaMemAllocNodeParams *params_out)
 {
-	return DRIVER(
-		cuGraphMemAllocNodeGetParams, node, (CUDA_MEM_ALLOC_NODE_PARAMS *)params_out);
+	return DRIVER(cuGraphMemAllocNodeGetParams, node,
+		(CUDA_MEM_ALLOC_NODE_PARAMS *)params_out);
 }
 
 cudaError_t
@@ -407,10 +412,12 @@ cudaGraphNodeGetEnabled(
 	return DRIVER(cuGraphNodeGetEnabled, hGraphExec, hNode, isEnabled);
 }
 
-/* The generic form: the layouts agree but for how kernels, copies and contexts are named. */
-_Static_assert(sizeof(struct cudaGraphNodeParams) == sizeof(CUgraphNodeParams), "same layout");
-_Static_assert(offsetof(struct cudaGraphNodeParams, kernel)
-		== offsetof(CUgraphNodeParams, kernel),
+/* The generic form: the layouts agree but for how kernels, copies and contexts are named.
+ */
+_Static_assert(
+	sizeof(struct cudaGraphNodeParams) == sizeof(CUgraphNodeParams), "same layout");
+_Static_assert(offsetof(struct cudaGraphNodeParams, kernel) ==
+		       offsetof(CUgraphNodeParams, kernel),
 	"same layout");
 
 static cudaError_t
@@ -436,7 +443,8 @@ node_params(const struct cudaGraphNodeParams *params, CUgraphNodeParams *ret)
 		memset(&ret->memcpy, 0, sizeof(ret->memcpy));
 		ret->memcpy.flags = params->memcpy.flags;
 		ret->memcpy.copyCtx = thread_self.context;
-		return copy_3d_describe(&params->memcpy.copyParams, &ret->memcpy.copyParams);
+		return copy_3d_describe(
+			&params->memcpy.copyParams, &ret->memcpy.copyParams);
 	case cudaGraphNodeTypeMemset:
 		ret->memset.ctx = thread_self.context;
 		return cudaSuccess;
@@ -448,8 +456,9 @@ node_params(const struct cudaGraphNodeParams *params, CUgraphNodeParams *ret)
 }
 
 static cudaError_t
-node_add(cudaGraphNode_t *ret_node, cudaGraph_t graph, const cudaGraphNode_t *dependencies,
-	const cudaGraphEdgeData *edges, size_t n, struct cudaGraphNodeParams *params)
+node_add(cudaGraphNode_t *ret_node, cudaGraph_t graph,
+	const cudaGraphNode_t *dependencies, const cudaGraphEdgeData *edges, size_t n,
+	struct cudaGraphNodeParams *params)
 {
 	CUgraphNodeParams made;
 	cudaError_t error = node_params(params, &made);
@@ -467,8 +476,7 @@ node_add(cudaGraphNode_t *ret_node, cudaGraph_t graph, const cudaGraphNode_t *de
 }
 
 #if CUDART_MAJOR == 12
-cudaError_t
-cuda12GraphAddNode(cudaGraphNode_t *ret_node, cudaGraph_t graph,
+cudaError_t cuda12GraphAddNode(cudaGraphNode_t *ret_node, cudaGraph_t graph,
 	const cudaGraphNode_t *dependencies, size_t n, struct cudaGraphNodeParams *params)
 	EXPORT_AS("cudaGraphAddNode");
 cudaError_t
@@ -478,8 +486,7 @@ cuda12GraphAddNode(cudaGraphNode_t *ret_node, cudaGraph_t graph,
 	return node_add(ret_node, graph, dependencies, NULL, n, params);
 }
 
-cudaError_t
-cuda12GraphAddNode_v2(cudaGraphNode_t *ret_node, cudaGraph_t graph,
+cudaError_t cuda12GraphAddNode_v2(cudaGraphNode_t *ret_node, cudaGraph_t graph,
 	const cudaGraphNode_t *dependencies, const cudaGraphEdgeData *edges, size_t n,
 	struct cudaGraphNodeParams *params) EXPORT_AS("cudaGraphAddNode_v2");
 cudaError_t

@@ -58,24 +58,24 @@ cudaGraphGetRootNodes(
 
 /* CUDA 12 has each of these without the data of edges, and as _v2 with it. */
 #if CUDART_MAJOR == 12
-#define EDGES(name, before, call)                                         \
-	cudaError_t cuda12##name(before, size_t * n) EXPORT_AS("cuda" #name);          \
-	cudaError_t cuda12##name(before, size_t *n)                                    \
-	{                                                                              \
-		cudaGraphEdgeData *edges = NULL;                                       \
-		return call;                                               \
-	}                                                                              \
-	cudaError_t cuda12##name##_v2(before, cudaGraphEdgeData *edges, size_t *n)     \
-		EXPORT_AS("cuda" #name "_v2");                                         \
-	cudaError_t cuda12##name##_v2(before, cudaGraphEdgeData *edges, size_t *n)     \
-	{                                                                              \
-		return call;                                               \
+#define EDGES(name, before, call) \
+	cudaError_t cuda12##name(before, size_t *n) EXPORT_AS("cuda" #name); \
+	cudaError_t cuda12##name(before, size_t *n) \
+	{ \
+		cudaGraphEdgeData *edges = NULL; \
+		return call; \
+	} \
+	cudaError_t cuda12##name##_v2(before, cudaGraphEdgeData *edges, size_t *n) \
+		EXPORT_AS("cuda" #name "_v2"); \
+	cudaError_t cuda12##name##_v2(before, cudaGraphEdgeData *edges, size_t *n) \
+	{ \
+		return call; \
 	}
 #else
-#define EDGES(name, before, call)                                         \
-	cudaError_t cuda##name(before, cudaGraphEdgeData *edges, size_t *n)            \
-	{                                                                              \
-		return call;                                               \
+#define EDGES(name, before, call) \
+	cudaError_t cuda##name(before, cudaGraphEdgeData *edges, size_t *n) \
+	{ \
+		return call; \
 	}
 #endif
 #define COMMA ,
@@ -91,30 +91,30 @@ EDGES(GraphNodeGetDependentNodes, cudaGraphNode_t node COMMA cudaGraphNode_t *no
 #undef EDGES
 
 #if CUDART_MAJOR == 12
-#define EDGES(name, driver)                                                                  \
-	cudaError_t cuda12##name(cudaGraph_t graph, const cudaGraphNode_t *from,       \
-		const cudaGraphNode_t *to, size_t n) EXPORT_AS("cuda" #name);          \
-	cudaError_t cuda12##name(cudaGraph_t graph, const cudaGraphNode_t *from,       \
-		const cudaGraphNode_t *to, size_t n)                                   \
-	{                                                                              \
-		return DRIVER(driver, graph, from, to, NULL, n);                \
-	}                                                                              \
-	cudaError_t cuda12##name##_v2(cudaGraph_t graph, const cudaGraphNode_t *from,  \
-		const cudaGraphNode_t *to, const cudaGraphEdgeData *edges, size_t n)   \
-		EXPORT_AS("cuda" #name "_v2");                                         \
-	cudaError_t cuda12##name##_v2(cudaGraph_t graph, const cudaGraphNode_t *from,  \
-		const cudaGraphNode_t *to, const cudaGraphEdgeData *edges, size_t n)   \
-	{                                                                              \
-		return DRIVER(driver, graph, from, to,                          \
-			(const CUgraphEdgeData *)edges, n);                            \
+#define EDGES(name, driver) \
+	cudaError_t cuda12##name(cudaGraph_t graph, const cudaGraphNode_t *from, \
+		const cudaGraphNode_t *to, size_t n) EXPORT_AS("cuda" #name); \
+	cudaError_t cuda12##name(cudaGraph_t graph, const cudaGraphNode_t *from, \
+		const cudaGraphNode_t *to, size_t n) \
+	{ \
+		return DRIVER(driver, graph, from, to, NULL, n); \
+	} \
+	cudaError_t cuda12##name##_v2(cudaGraph_t graph, const cudaGraphNode_t *from, \
+		const cudaGraphNode_t *to, const cudaGraphEdgeData *edges, size_t n) \
+		EXPORT_AS("cuda" #name "_v2"); \
+	cudaError_t cuda12##name##_v2(cudaGraph_t graph, const cudaGraphNode_t *from, \
+		const cudaGraphNode_t *to, const cudaGraphEdgeData *edges, size_t n) \
+	{ \
+		return DRIVER( \
+			driver, graph, from, to, (const CUgraphEdgeData *)edges, n); \
 	}
 #else
-#define EDGES(name, driver)                                                                  \
-	cudaError_t cuda##name(cudaGraph_t graph, const cudaGraphNode_t *from,         \
-		const cudaGraphNode_t *to, const cudaGraphEdgeData *edges, size_t n)   \
-	{                                                                              \
-		return DRIVER(driver, graph, from, to,                          \
-			(const CUgraphEdgeData *)edges, n);                            \
+#define EDGES(name, driver) \
+	cudaError_t cuda##name(cudaGraph_t graph, const cudaGraphNode_t *from, \
+		const cudaGraphNode_t *to, const cudaGraphEdgeData *edges, size_t n) \
+	{ \
+		return DRIVER( \
+			driver, graph, from, to, (const CUgraphEdgeData *)edges, n); \
 	}
 #endif
 
@@ -138,7 +138,8 @@ cudaGraphInstantiateWithFlags(
 	return DRIVER(cuGraphInstantiate, pGraphExec, graph, flags);
 }
 
-_Static_assert(sizeof(cudaGraphInstantiateParams) == sizeof(CUDA_GRAPH_INSTANTIATE_PARAMS),
+_Static_assert(
+	sizeof(cudaGraphInstantiateParams) == sizeof(CUDA_GRAPH_INSTANTIATE_PARAMS),
 	"same layout");
 
 cudaError_t
@@ -167,7 +168,8 @@ cudaGraphInstantiateWithParams_ptsz(
 	return error;
 }
 
-_Static_assert(sizeof(cudaGraphExecUpdateResultInfo) == sizeof(CUgraphExecUpdateResultInfo),
+_Static_assert(
+	sizeof(cudaGraphExecUpdateResultInfo) == sizeof(CUgraphExecUpdateResultInfo),
 	"same layout");
 
 cudaError_t
@@ -233,7 +235,8 @@ cudaError_t
 cudaUserObjectCreate(cudaUserObject_t *object_out, void *ptr, cudaHostFn_t destroy,
 	unsigned int initialRefcount, unsigned int flags)
 {
-	return DRIVER(cuUserObjectCreate, object_out, ptr, destroy, initialRefcount, flags);
+	return DRIVER(
+		cuUserObjectCreate, object_out, ptr, destroy, initialRefcount, flags);
 }
 
 cudaError_t

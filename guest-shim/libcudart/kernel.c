@@ -26,7 +26,8 @@ kernel_load(struct kernel *kernel, CUkernel *ret_handle)
 		error = CALL(cuLibraryGetKernel, &handle, library, kernel->name);
 	}
 	if (error != cudaSuccess) {
-		return error == cudaErrorSymbolNotFound ? cudaErrorInvalidDeviceFunction : error;
+		return error == cudaErrorSymbolNotFound ? cudaErrorInvalidDeviceFunction
+							: error;
 	}
 	atomic_store_explicit(&kernel->handle, handle, memory_order_release);
 	*ret_handle = handle;
@@ -90,8 +91,9 @@ cudaError_t
 cudaGetKernel(cudaKernel_t *kernelPtr, const void *entryFuncAddr)
 {
 	CUkernel handle;
-	cudaError_t error = kernelPtr == NULL ? cudaErrorInvalidValue
-					      : kernel_of_function(entryFuncAddr, &handle);
+	cudaError_t error = kernelPtr == NULL
+				    ? cudaErrorInvalidValue
+				    : kernel_of_function(entryFuncAddr, &handle);
 	if (error == cudaSuccess) {
 		kernel_know(handle);
 		*kernelPtr = handle;
@@ -123,7 +125,8 @@ cudaFuncGetAttributes(struct cudaFuncAttributes *attr, const void *func)
 		int *value;
 		bool newer; /* 12.0: an older driver may not know it */
 	} wanted[] = {
-		{ CU_FUNC_ATTRIBUTE_MAX_THREADS_PER_BLOCK, &found.maxThreadsPerBlock, false },
+		{ CU_FUNC_ATTRIBUTE_MAX_THREADS_PER_BLOCK, &found.maxThreadsPerBlock,
+			false },
 		{ CU_FUNC_ATTRIBUTE_SHARED_SIZE_BYTES, &shared_size, false },
 		{ CU_FUNC_ATTRIBUTE_CONST_SIZE_BYTES, &constant_size, false },
 		{ CU_FUNC_ATTRIBUTE_LOCAL_SIZE_BYTES, &local_size, false },
@@ -135,10 +138,14 @@ cudaFuncGetAttributes(struct cudaFuncAttributes *attr, const void *func)
 			&found.maxDynamicSharedSizeBytes, false },
 		{ CU_FUNC_ATTRIBUTE_PREFERRED_SHARED_MEMORY_CARVEOUT,
 			&found.preferredShmemCarveout, false },
-		{ CU_FUNC_ATTRIBUTE_CLUSTER_SIZE_MUST_BE_SET, &found.clusterDimMustBeSet, true },
-		{ CU_FUNC_ATTRIBUTE_REQUIRED_CLUSTER_WIDTH, &found.requiredClusterWidth, true },
-		{ CU_FUNC_ATTRIBUTE_REQUIRED_CLUSTER_HEIGHT, &found.requiredClusterHeight, true },
-		{ CU_FUNC_ATTRIBUTE_REQUIRED_CLUSTER_DEPTH, &found.requiredClusterDepth, true },
+		{ CU_FUNC_ATTRIBUTE_CLUSTER_SIZE_MUST_BE_SET, &found.clusterDimMustBeSet,
+			true },
+		{ CU_FUNC_ATTRIBUTE_REQUIRED_CLUSTER_WIDTH, &found.requiredClusterWidth,
+			true },
+		{ CU_FUNC_ATTRIBUTE_REQUIRED_CLUSTER_HEIGHT, &found.requiredClusterHeight,
+			true },
+		{ CU_FUNC_ATTRIBUTE_REQUIRED_CLUSTER_DEPTH, &found.requiredClusterDepth,
+			true },
 		{ CU_FUNC_ATTRIBUTE_NON_PORTABLE_CLUSTER_SIZE_ALLOWED,
 			&found.nonPortableClusterSizeAllowed, true },
 		{ CU_FUNC_ATTRIBUTE_CLUSTER_SCHEDULING_POLICY_PREFERENCE,
@@ -147,10 +154,12 @@ cudaFuncGetAttributes(struct cudaFuncAttributes *attr, const void *func)
 	CUkernel handle;
 
 	memset(&found, 0, sizeof(found));
-	cudaError_t error = attr == NULL ? cudaErrorInvalidValue : kernel_enter(func, &handle);
-	for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]) && error == cudaSuccess; i++) {
-		error = CALL(cuKernelGetAttribute, wanted[i].value, wanted[i].attribute, handle,
-			device_current());
+	cudaError_t error =
+		attr == NULL ? cudaErrorInvalidValue : kernel_enter(func, &handle);
+	for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]) && error == cudaSuccess;
+		i++) {
+		error = CALL(cuKernelGetAttribute, wanted[i].value, wanted[i].attribute,
+			handle, device_current());
 		if (error != cudaSuccess && wanted[i].newer) {
 			error = cudaSuccess;
 		}
@@ -171,8 +180,8 @@ cudaFuncSetAttribute(const void *func, enum cudaFuncAttribute attr, int value)
 	CUkernel handle;
 	cudaError_t error = kernel_enter(func, &handle);
 	if (error == cudaSuccess) {
-		error = CALL(cuKernelSetAttribute, (CUfunction_attribute)attr, value, handle,
-			device_current());
+		error = CALL(cuKernelSetAttribute, (CUfunction_attribute)attr, value,
+			handle, device_current());
 	}
 	return error_keep(error);
 }
@@ -184,8 +193,8 @@ cudaKernelSetAttributeForDevice(
 	CUdevice handle;
 	cudaError_t error = device_get(device, &handle);
 	if (error == cudaSuccess) {
-		error = CALL(cuKernelSetAttribute, (CUfunction_attribute)attr, value, kernel,
-			handle);
+		error = CALL(cuKernelSetAttribute, (CUfunction_attribute)attr, value,
+			kernel, handle);
 	}
 	return error_keep(error);
 }
@@ -237,7 +246,8 @@ cudaFuncGetParamInfo(
 	CUkernel handle;
 	cudaError_t error = kernel_enter(func, &handle);
 	if (error == cudaSuccess) {
-		error = CALL(cuKernelGetParamInfo, handle, paramIndex, paramOffset, paramSize);
+		error = CALL(
+			cuKernelGetParamInfo, handle, paramIndex, paramOffset, paramSize);
 	}
 	return error_keep(error);
 }

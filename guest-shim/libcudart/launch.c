@@ -27,18 +27,16 @@ launch_error(cudaError_t error, dim3 grid, dim3 block)
 		return error;
 	}
 	for (int i = 0; i < 6; i++) {
-		if (dims[i] == 0
-			|| (CALL(cuDeviceGetAttribute, &limit, limits[i], device_current())
-					== cudaSuccess
-				&& dims[i] > (unsigned)limit)) {
+		if (dims[i] == 0 || (CALL(cuDeviceGetAttribute, &limit, limits[i],
+					     device_current()) == cudaSuccess &&
+					    dims[i] > (unsigned)limit)) {
 			return cudaErrorInvalidConfiguration;
 		}
 	}
 	unsigned long long n_threads = (unsigned long long)block.x * block.y * block.z;
 	if (CALL(cuDeviceGetAttribute, &limit, CU_DEVICE_ATTRIBUTE_MAX_THREADS_PER_BLOCK,
-		    device_current())
-			== cudaSuccess
-		&& n_threads > (unsigned long long)limit) {
+		    device_current()) == cudaSuccess &&
+		n_threads > (unsigned long long)limit) {
 		return cudaErrorInvalidConfiguration;
 	}
 	return error;
@@ -58,10 +56,12 @@ launch_kernel(CUkernel kernel, dim3 grid, dim3 block, void **args, size_t shared
 	if (__builtin_expect(shared_size > UINT32_MAX, 0)) {
 		return cudaErrorInvalidValue;
 	}
-	cudaError_t error = CALL(cuLaunchKernel, (CUfunction)kernel, grid.x, grid.y, grid.z,
-		block.x, block.y, block.z, (unsigned)shared_size, stream, args, NULL);
-	return __builtin_expect(error == cudaSuccess, 1) ? error
-							 : launch_error(error, grid, block);
+	cudaError_t error =
+		CALL(cuLaunchKernel, (CUfunction)kernel, grid.x, grid.y, grid.z, block.x,
+			block.y, block.z, (unsigned)shared_size, stream, args, NULL);
+	return __builtin_expect(error == cudaSuccess, 1)
+		       ? error
+		       : launch_error(error, grid, block);
 }
 
 cudaError_t
@@ -72,8 +72,8 @@ __cudaLaunchKernel(cudaKernel_t kernel, dim3 grid, dim3 block, void **args,
 	cudaError_t error = device_enter();
 	if (error == cudaSuccess) {
 		error = __builtin_expect(fatbin_is_kernel(kernel), 1)
-			? kernel_handle((struct kernel *)kernel, &handle)
-			: kernel_find(kernel, &handle);
+				? kernel_handle((struct kernel *)kernel, &handle)
+				: kernel_find(kernel, &handle);
 	}
 	if (error == cudaSuccess) {
 		error = launch_kernel(handle, grid, block, args, shared_size, stream);
@@ -110,8 +110,8 @@ cudaLaunchCooperativeKernel(const void *func, dim3 gridDim, dim3 blockDim, void 
 	}
 	if (error == cudaSuccess) {
 		error = launch_error(
-			CALL(cuLaunchCooperativeKernel, (CUfunction)handle, gridDim.x, gridDim.y,
-				gridDim.z, blockDim.x, blockDim.y, blockDim.z,
+			CALL(cuLaunchCooperativeKernel, (CUfunction)handle, gridDim.x,
+				gridDim.y, gridDim.z, blockDim.x, blockDim.y, blockDim.z,
 				(unsigned)sharedMem, stream, args),
 			gridDim, blockDim);
 	}
@@ -147,8 +147,8 @@ cudaLaunchKernelExC(const cudaLaunchConfig_t *config, const void *func, void **a
 			.attrs = (CUlaunchAttribute *)config->attrs,
 			.numAttrs = config->numAttrs,
 		};
-		error = launch_error(CALL(cuLaunchKernelEx, &driver_config, (CUfunction)handle,
-					     args, NULL),
+		error = launch_error(CALL(cuLaunchKernelEx, &driver_config,
+					     (CUfunction)handle, args, NULL),
 			config->gridDim, config->blockDim);
 	}
 	return error_keep(error);

@@ -5,9 +5,9 @@
 
 cudaError_t
 cudaLibraryLoadData(cudaLibrary_t *library, const void *code,
-	enum cudaJitOption *jitOptions, void **jitOptionsValues, unsigned int numJitOptions,
-	enum cudaLibraryOption *libraryOptions, void **libraryOptionValues,
-	unsigned int numLibraryOptions)
+	enum cudaJitOption *jitOptions, void **jitOptionsValues,
+	unsigned int numJitOptions, enum cudaLibraryOption *libraryOptions,
+	void **libraryOptionValues, unsigned int numLibraryOptions)
 {
 	return DRIVER(cuLibraryLoadData, library, code, (CUjit_option *)jitOptions,
 		jitOptionsValues, numJitOptions, (CUlibraryOption *)libraryOptions,
@@ -16,13 +16,14 @@ cudaLibraryLoadData(cudaLibrary_t *library, const void *code,
 
 cudaError_t
 cudaLibraryLoadFromFile(cudaLibrary_t *library, const char *fileName,
-	enum cudaJitOption *jitOptions, void **jitOptionsValues, unsigned int numJitOptions,
-	enum cudaLibraryOption *libraryOptions, void **libraryOptionValues,
-	unsigned int numLibraryOptions)
+	enum cudaJitOption *jitOptions, void **jitOptionsValues,
+	unsigned int numJitOptions, enum cudaLibraryOption *libraryOptions,
+	void **libraryOptionValues, unsigned int numLibraryOptions)
 {
-	return DRIVER(cuLibraryLoadFromFile, library, fileName, (CUjit_option *)jitOptions,
-		jitOptionsValues, numJitOptions, (CUlibraryOption *)libraryOptions,
-		libraryOptionValues, numLibraryOptions);
+	return DRIVER(cuLibraryLoadFromFile, library, fileName,
+		(CUjit_option *)jitOptions, jitOptionsValues, numJitOptions,
+		(CUlibraryOption *)libraryOptions, libraryOptionValues,
+		numLibraryOptions);
 }
 
 cudaError_t

@@ -16,7 +16,7 @@ struct map_slot {
 
 struct map_table {
 	struct map_table *previous; /* kept for readers that are still in it */
-	size_t size;                /* a power of two */
+	size_t size;		    /* a power of two */
 	struct map_slot slots[];
 };
 
@@ -24,8 +24,8 @@ static size_t
 map_hash(const void *key, size_t size)
 {
 	/* Fibonacci hashing: addresses differ mostly in their middle bits. */
-	return (size_t)(((uint64_t)(uintptr_t)key * UINT64_C(0x9e3779b97f4a7c15)) >> 32)
-		& (size - 1);
+	return (size_t)(((uint64_t)(uintptr_t)key * UINT64_C(0x9e3779b97f4a7c15)) >> 32) &
+	       (size - 1);
 }
 
 /* The slot of key, or the free one where it would go; NULL in a table without slots. */
@@ -35,7 +35,8 @@ map_slot_of(struct map_table *table, const void *key)
 	size_t at = map_hash(key, table->size);
 	for (size_t i = 0; i < table->size; i++) {
 		struct map_slot *slot = &table->slots[(at + i) & (table->size - 1)];
-		const void *found = atomic_load_explicit(&slot->key, memory_order_acquire);
+		const void *found =
+			atomic_load_explicit(&slot->key, memory_order_acquire);
 		if (found == key || found == NULL) {
 			return slot;
 		}
@@ -51,7 +52,8 @@ map_get(struct map *map, const void *key)
 		return NULL;
 	}
 	struct map_slot *slot = map_slot_of(table, key);
-	if (slot == NULL || atomic_load_explicit(&slot->key, memory_order_acquire) != key) {
+	if (slot == NULL ||
+		atomic_load_explicit(&slot->key, memory_order_acquire) != key) {
 		return NULL;
 	}
 	return atomic_load_explicit(&slot->value, memory_order_acquire);
@@ -62,7 +64,8 @@ map_grow(struct map *map)
 {
 	struct map_table *old = atomic_load(&map->table);
 	size_t size = old == NULL ? MAP_FIRST_SIZE : old->size * 2;
-	struct map_table *table = calloc(1, sizeof(*table) + size * sizeof(table->slots[0]));
+	struct map_table *table =
+		calloc(1, sizeof(*table) + size * sizeof(table->slots[0]));
 	if (table == NULL) {
 		return false;
 	}

@@ -19,7 +19,10 @@ struct map {
 	pthread_mutex_t lock;
 };
 
-#define MAP_INIT { .lock = PTHREAD_MUTEX_INITIALIZER }
+#define MAP_INIT \
+	{ \
+		.lock = PTHREAD_MUTEX_INITIALIZER \
+	}
 
 /* NULL if there is none. */
 void *map_get(struct map *map, const void *key);

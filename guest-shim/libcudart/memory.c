@@ -222,7 +222,8 @@ _Static_assert(sizeof(struct cudaMemLocation) == sizeof(CUmemLocation), "same la
 static CUmemLocation
 memory_location(struct cudaMemLocation location)
 {
-	return (CUmemLocation){ .type = (CUmemLocationType)location.type, .id = location.id };
+	return (CUmemLocation){ .type = (CUmemLocationType)location.type,
+		.id = location.id };
 }
 
 static cudaError_t
@@ -245,7 +246,8 @@ memory_prefetch(const void *pointer, size_t size, struct cudaMemLocation locatio
 static struct cudaMemLocation
 memory_location_of_device(int device)
 {
-	struct cudaMemLocation location = { .type = cudaMemLocationTypeDevice, .id = device };
+	struct cudaMemLocation location = { .type = cudaMemLocationTypeDevice,
+		.id = device };
 	if (device == cudaCpuDeviceId) {
 		location.type = cudaMemLocationTypeHost;
 		location.id = 0;
@@ -253,9 +255,8 @@ memory_location_of_device(int device)
 	return location;
 }
 
-cudaError_t
-cuda12MemAdvise(const void *devPtr, size_t count, enum cudaMemoryAdvise advice,
-	int device) EXPORT_AS("cudaMemAdvise");
+cudaError_t cuda12MemAdvise(const void *devPtr, size_t count,
+	enum cudaMemoryAdvise advice, int device) EXPORT_AS("cudaMemAdvise");
 cudaError_t
 cuda12MemAdvise(
 	const void *devPtr, size_t count, enum cudaMemoryAdvise advice, int device)
@@ -263,9 +264,9 @@ cuda12MemAdvise(
 	return memory_advise(devPtr, count, advice, memory_location_of_device(device));
 }
 
-cudaError_t
-cuda12MemAdvise_v2(const void *devPtr, size_t count, enum cudaMemoryAdvise advice,
-	struct cudaMemLocation location) EXPORT_AS("cudaMemAdvise_v2");
+cudaError_t cuda12MemAdvise_v2(const void *devPtr, size_t count,
+	enum cudaMemoryAdvise advice, struct cudaMemLocation location)
+	EXPORT_AS("cudaMemAdvise_v2");
 cudaError_t
 cuda12MemAdvise_v2(const void *devPtr, size_t count, enum cudaMemoryAdvise advice,
 	struct cudaMemLocation location)
@@ -273,8 +274,7 @@ cuda12MemAdvise_v2(const void *devPtr, size_t count, enum cudaMemoryAdvise advic
 	return memory_advise(devPtr, count, advice, location);
 }
 
-cudaError_t
-cuda12MemPrefetchAsync(const void *devPtr, size_t count, int dstDevice,
+cudaError_t cuda12MemPrefetchAsync(const void *devPtr, size_t count, int dstDevice,
 	cudaStream_t stream) EXPORT_AS("cudaMemPrefetchAsync");
 cudaError_t
 cuda12MemPrefetchAsync(
@@ -284,18 +284,17 @@ cuda12MemPrefetchAsync(
 		devPtr, count, memory_location_of_device(dstDevice), 0, stream);
 }
 
+cudaError_t cuda12MemPrefetchAsync_v2(const void *devPtr, size_t count,
+	struct cudaMemLocation location, unsigned flags, cudaStream_t stream)
+	EXPORT_AS("cudaMemPrefetchAsync_v2");
 cudaError_t
-cuda12MemPrefetchAsync_v2(const void *devPtr, size_t count, struct cudaMemLocation location,
-	unsigned flags, cudaStream_t stream) EXPORT_AS("cudaMemPrefetchAsync_v2");
-cudaError_t
-cuda12MemPrefetchAsync_v2(const void *devPtr, size_t count, struct cudaMemLocation location,
-	unsigned flags, cudaStream_t stream)
+cuda12MemPrefetchAsync_v2(const void *devPtr, size_t count,
+	struct cudaMemLocation location, unsigned flags, cudaStream_t stream)
 {
 	return memory_prefetch(devPtr, count, location, flags, stream);
 }
 
-cudaError_t
-cuda12MemPrefetchAsync_ptsz(const void *devPtr, size_t count, int dstDevice,
+cudaError_t cuda12MemPrefetchAsync_ptsz(const void *devPtr, size_t count, int dstDevice,
 	cudaStream_t stream) EXPORT_AS("cudaMemPrefetchAsync_ptsz");
 cudaError_t
 cuda12MemPrefetchAsync_ptsz(
@@ -305,8 +304,7 @@ cuda12MemPrefetchAsync_ptsz(
 		devPtr, count, dstDevice, stream == NULL ? cudaStreamPerThread : stream);
 }
 
-cudaError_t
-cuda12MemPrefetchAsync_v2_ptsz(const void *devPtr, size_t count,
+cudaError_t cuda12MemPrefetchAsync_v2_ptsz(const void *devPtr, size_t count,
 	struct cudaMemLocation location, unsigned flags, cudaStream_t stream)
 	EXPORT_AS("cudaMemPrefetchAsync_v2_ptsz");
 cudaError_t
@@ -331,8 +329,7 @@ cudaMemPrefetchAsync(const void *devPtr, size_t count, struct cudaMemLocation lo
 	return memory_prefetch(devPtr, count, location, flags, stream);
 }
 
-cudaError_t
-cuda13MemPrefetchAsync_ptsz(const void *devPtr, size_t count,
+cudaError_t cuda13MemPrefetchAsync_ptsz(const void *devPtr, size_t count,
 	struct cudaMemLocation location, unsigned flags, cudaStream_t stream)
 	EXPORT_AS("cudaMemPrefetchAsync_ptsz");
 cudaError_t
@@ -345,8 +342,8 @@ cuda13MemPrefetchAsync_ptsz(const void *devPtr, size_t count,
 #endif
 
 cudaError_t
-cudaMemRangeGetAttribute(void *data, size_t dataSize, enum cudaMemRangeAttribute attribute,
-	const void *devPtr, size_t count)
+cudaMemRangeGetAttribute(void *data, size_t dataSize,
+	enum cudaMemRangeAttribute attribute, const void *devPtr, size_t count)
 {
 	return DRIVER(cuMemRangeGetAttribute, data, dataSize,
 		(CUmem_range_attribute)attribute, (CUdeviceptr)devPtr, count);
@@ -358,7 +355,8 @@ cudaMemRangeGetAttributes(void **data, size_t *dataSizes,
 	size_t count)
 {
 	return DRIVER(cuMemRangeGetAttributes, data, dataSizes,
-		(CUmem_range_attribute *)attributes, numAttributes, (CUdeviceptr)devPtr, count);
+		(CUmem_range_attribute *)attributes, numAttributes, (CUdeviceptr)devPtr,
+		count);
 }
 
 cudaError_t

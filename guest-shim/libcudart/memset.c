@@ -16,8 +16,8 @@ set_linear(void *pointer, int value, size_t size, struct copy_order order)
 	if (order.sync && order.stream == NULL) {
 		return CALL(cuMemsetD8, (CUdeviceptr)pointer, (unsigned char)value, size);
 	}
-	return CALL(
-		cuMemsetD8Async, (CUdeviceptr)pointer, (unsigned char)value, size, order.stream);
+	return CALL(cuMemsetD8Async, (CUdeviceptr)pointer, (unsigned char)value, size,
+		order.stream);
 }
 
 cudaError_t
@@ -32,11 +32,11 @@ set_2d(void *pointer, size_t pitch, int value, size_t width, size_t height,
 		return cudaErrorInvalidValue;
 	}
 	if (order.sync && order.stream == NULL) {
-		return CALL(cuMemsetD2D8, (CUdeviceptr)pointer, pitch, (unsigned char)value,
-			width, height);
+		return CALL(cuMemsetD2D8, (CUdeviceptr)pointer, pitch,
+			(unsigned char)value, width, height);
 	}
-	return CALL(cuMemsetD2D8Async, (CUdeviceptr)pointer, pitch, (unsigned char)value, width,
-		height, order.stream);
+	return CALL(cuMemsetD2D8Async, (CUdeviceptr)pointer, pitch, (unsigned char)value,
+		width, height, order.stream);
 }
 
 cudaError_t
@@ -55,16 +55,17 @@ set_3d(struct cudaPitchedPtr pitched, int value, struct cudaExtent extent,
 	if (extent.depth == 1 || pitched.ysize == extent.height) {
 		/* Slices without a gap are one rectangle. */
 		return checked_mul(extent.height, extent.depth, &rows)
-			? set_2d(pitched.ptr, pitched.pitch, value, extent.width, rows, order)
-			: cudaErrorInvalidValue;
+			       ? set_2d(pitched.ptr, pitched.pitch, value, extent.width,
+					 rows, order)
+			       : cudaErrorInvalidValue;
 	}
-	if (!checked_mul(pitched.pitch, pitched.ysize, &slice)
-		|| !checked_mul(slice, extent.depth, &rows)) {
+	if (!checked_mul(pitched.pitch, pitched.ysize, &slice) ||
+		!checked_mul(slice, extent.depth, &rows)) {
 		return cudaErrorInvalidValue;
 	}
 	for (size_t z = 0; z < extent.depth; z++) {
-		cudaError_t error = set_2d((char *)pitched.ptr + z * slice, pitched.pitch, value,
-			extent.width, extent.height, order);
+		cudaError_t error = set_2d((char *)pitched.ptr + z * slice, pitched.pitch,
+			value, extent.width, extent.height, order);
 		if (error != cudaSuccess) {
 			return error;
 		}
@@ -94,7 +95,8 @@ cudaError_t
 cudaMemset2DAsync(void *devPtr, size_t pitch, int value, size_t width, size_t height,
 	cudaStream_t stream)
 {
-	return error_keep(set_2d(devPtr, pitch, value, width, height, COPY_ASYNC(stream)));
+	return error_keep(
+		set_2d(devPtr, pitch, value, width, height, COPY_ASYNC(stream)));
 }
 
 cudaError_t
@@ -104,8 +106,8 @@ cudaMemset3D(struct cudaPitchedPtr pitchedDevPtr, int value, struct cudaExtent e
 }
 
 cudaError_t
-cudaMemset3DAsync(struct cudaPitchedPtr pitchedDevPtr, int value, struct cudaExtent extent,
-	cudaStream_t stream)
+cudaMemset3DAsync(struct cudaPitchedPtr pitchedDevPtr, int value,
+	struct cudaExtent extent, cudaStream_t stream)
 {
 	return error_keep(set_3d(pitchedDevPtr, value, extent, COPY_ASYNC(stream)));
 }

@@ -24,8 +24,8 @@ cudaOccupancyMaxActiveBlocksPerMultiprocessor(
 	CUfunction function;
 	cudaError_t error = occupancy_kernel(func, &function);
 	if (error == cudaSuccess) {
-		error = CALL(cuOccupancyMaxActiveBlocksPerMultiprocessor, numBlocks, function,
-			blockSize, dynamicSMemSize);
+		error = CALL(cuOccupancyMaxActiveBlocksPerMultiprocessor, numBlocks,
+			function, blockSize, dynamicSMemSize);
 	}
 	return error_keep(error);
 }
@@ -37,8 +37,8 @@ cudaOccupancyMaxActiveBlocksPerMultiprocessorWithFlags(int *numBlocks, const voi
 	CUfunction function;
 	cudaError_t error = occupancy_kernel(func, &function);
 	if (error == cudaSuccess) {
-		error = CALL(cuOccupancyMaxActiveBlocksPerMultiprocessorWithFlags, numBlocks,
-			function, blockSize, dynamicSMemSize, flags);
+		error = CALL(cuOccupancyMaxActiveBlocksPerMultiprocessorWithFlags,
+			numBlocks, function, blockSize, dynamicSMemSize, flags);
 	}
 	return error_keep(error);
 }
@@ -50,8 +50,8 @@ cudaOccupancyAvailableDynamicSMemPerBlock(
 	CUfunction function;
 	cudaError_t error = occupancy_kernel(func, &function);
 	if (error == cudaSuccess) {
-		error = CALL(cuOccupancyAvailableDynamicSMemPerBlock, dynamicSmemSize, function,
-			numBlocks, blockSize);
+		error = CALL(cuOccupancyAvailableDynamicSMemPerBlock, dynamicSmemSize,
+			function, numBlocks, blockSize);
 	}
 	return error_keep(error);
 }
@@ -82,7 +82,8 @@ cudaOccupancyMaxPotentialClusterSize(
 						 : occupancy_kernel(func, &function);
 	if (error == cudaSuccess) {
 		const CUlaunchConfig config = occupancy_config(launchConfig);
-		error = CALL(cuOccupancyMaxPotentialClusterSize, clusterSize, function, &config);
+		error = CALL(cuOccupancyMaxPotentialClusterSize, clusterSize, function,
+			&config);
 	}
 	return error_keep(error);
 }
@@ -96,7 +97,8 @@ cudaOccupancyMaxActiveClusters(
 						 : occupancy_kernel(func, &function);
 	if (error == cudaSuccess) {
 		const CUlaunchConfig config = occupancy_config(launchConfig);
-		error = CALL(cuOccupancyMaxActiveClusters, numClusters, function, &config);
+		error = CALL(
+			cuOccupancyMaxActiveClusters, numClusters, function, &config);
 	}
 	return error_keep(error);
 }

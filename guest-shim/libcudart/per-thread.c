@@ -13,18 +13,18 @@ own(cudaStream_t stream)
 	return stream == NULL ? cudaStreamPerThread : stream;
 }
 
-#define PTSZ(name, parameters, arguments)                                             \
-	__attribute__((visibility("default"))) cudaError_t name##_ptsz parameters;    \
-	cudaError_t name##_ptsz parameters                                            \
-	{                                                                             \
-		return name arguments;                                                \
+#define PTSZ(name, parameters, arguments) \
+	__attribute__((visibility("default"))) cudaError_t name##_ptsz parameters; \
+	cudaError_t name##_ptsz parameters \
+	{ \
+		return name arguments; \
 	}
 
-#define PTDS(name, parameters, result)                                                \
-	__attribute__((visibility("default"))) cudaError_t name##_ptds parameters;    \
-	cudaError_t name##_ptds parameters                                            \
-	{                                                                             \
-		return error_keep(result);                                            \
+#define PTDS(name, parameters, result) \
+	__attribute__((visibility("default"))) cudaError_t name##_ptds parameters; \
+	cudaError_t name##_ptds parameters \
+	{ \
+		return error_keep(result); \
 	}
 
 #define S cudaStream_t stream
@@ -150,8 +150,9 @@ __attribute__((visibility("default"))) cudaError_t cudaGetDriverEntryPointByVers
 	const char *symbol, void **pointer, unsigned version, unsigned long long flags,
 	enum cudaDriverEntryPointQueryResult *status);
 cudaError_t
-cudaGetDriverEntryPointByVersion_ptsz(const char *symbol, void **pointer, unsigned version,
-	unsigned long long flags, enum cudaDriverEntryPointQueryResult *status)
+cudaGetDriverEntryPointByVersion_ptsz(const char *symbol, void **pointer,
+	unsigned version, unsigned long long flags,
+	enum cudaDriverEntryPointQueryResult *status)
 {
 	if (flags == cudaEnableDefault) {
 		flags = cudaEnablePerThreadDefaultStream;

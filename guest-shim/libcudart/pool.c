@@ -17,7 +17,8 @@ cudaMallocAsync(void **devPtr, size_t size, cudaStream_t hStream)
 }
 
 cudaError_t
-cudaMallocFromPoolAsync(void **ptr, size_t size, cudaMemPool_t memPool, cudaStream_t stream)
+cudaMallocFromPoolAsync(
+	void **ptr, size_t size, cudaMemPool_t memPool, cudaStream_t stream)
 {
 	CUdeviceptr address = 0;
 	cudaError_t error = ptr == NULL ? cudaErrorInvalidValue : device_enter();
@@ -74,9 +75,10 @@ cudaDeviceSetMemPool(int device, cudaMemPool_t memPool)
 }
 
 _Static_assert(sizeof(struct cudaMemPoolProps) == sizeof(CUmemPoolProps), "same layout");
-_Static_assert(sizeof(struct cudaMemAccessDesc) == sizeof(CUmemAccessDesc), "same layout");
 _Static_assert(
-	sizeof(struct cudaMemPoolPtrExportData) == sizeof(CUmemPoolPtrExportData), "same layout");
+	sizeof(struct cudaMemAccessDesc) == sizeof(CUmemAccessDesc), "same layout");
+_Static_assert(sizeof(struct cudaMemPoolPtrExportData) == sizeof(CUmemPoolPtrExportData),
+	"same layout");
 
 cudaError_t
 cudaMemPoolCreate(cudaMemPool_t *memPool, const struct cudaMemPoolProps *poolProps)
@@ -112,7 +114,8 @@ cudaError_t
 cudaMemPoolSetAccess(
 	cudaMemPool_t memPool, const struct cudaMemAccessDesc *descList, size_t count)
 {
-	return DRIVER(cuMemPoolSetAccess, memPool, (const CUmemAccessDesc *)descList, count);
+	return DRIVER(
+		cuMemPoolSetAccess, memPool, (const CUmemAccessDesc *)descList, count);
 }
 
 cudaError_t
@@ -142,8 +145,8 @@ cudaMemPoolImportFromShareableHandle(cudaMemPool_t *memPool, void *shareableHand
 cudaError_t
 cudaMemPoolExportPointer(struct cudaMemPoolPtrExportData *exportData, void *ptr)
 {
-	return DRIVER(
-		cuMemPoolExportPointer, (CUmemPoolPtrExportData *)exportData, (CUdeviceptr)ptr);
+	return DRIVER(cuMemPoolExportPointer, (CUmemPoolPtrExportData *)exportData,
+		(CUdeviceptr)ptr);
 }
 
 cudaError_t

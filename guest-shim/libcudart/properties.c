@@ -18,7 +18,8 @@ static int
 attribute(CUdevice device, CUdevice_attribute attr)
 {
 	int value = 0;
-	return CALL(cuDeviceGetAttribute, &value, attr, device) == cudaSuccess ? value : 0;
+	return CALL(cuDeviceGetAttribute, &value, attr, device) == cudaSuccess ? value
+									       : 0;
 }
 
 #define GET(attr) attribute(device, CU_DEVICE_ATTRIBUTE_##attr)
@@ -118,7 +119,8 @@ properties_abilities(properties *p, CUdevice device)
 	p->pageableMemoryAccess = GET(PAGEABLE_MEMORY_ACCESS);
 	p->concurrentManagedAccess = GET(CONCURRENT_MANAGED_ACCESS);
 	p->computePreemptionSupported = GET(COMPUTE_PREEMPTION_SUPPORTED);
-	p->canUseHostPointerForRegisteredMem = GET(CAN_USE_HOST_POINTER_FOR_REGISTERED_MEM);
+	p->canUseHostPointerForRegisteredMem =
+		GET(CAN_USE_HOST_POINTER_FOR_REGISTERED_MEM);
 	p->cooperativeLaunch = GET(COOPERATIVE_LAUNCH);
 	p->pageableMemoryAccessUsesHostPageTables =
 		GET(PAGEABLE_MEMORY_ACCESS_USES_HOST_PAGE_TABLES);
@@ -196,23 +198,24 @@ properties_get(properties *p, int ordinal)
 #undef GET
 
 #if CUDART_MAJOR == 12
-cudaError_t
-cuda12GetDeviceProperties_v2(struct properties12 *prop, int device)
+cudaError_t cuda12GetDeviceProperties_v2(struct properties12 *prop, int device)
 	EXPORT_AS("cudaGetDeviceProperties_v2");
 cudaError_t
 cuda12GetDeviceProperties_v2(struct properties12 *prop, int device)
 {
-	return error_keep(prop == NULL ? cudaErrorInvalidValue : properties_get(prop, device));
+	return error_keep(
+		prop == NULL ? cudaErrorInvalidValue : properties_get(prop, device));
 }
 
 cudaError_t
 cudaGetDeviceProperties(struct cudaDeviceProp *prop, int device)
 {
 	struct properties12 found;
-	cudaError_t error = prop == NULL ? cudaErrorInvalidValue
-					 : properties_get(&found, device);
+	cudaError_t error =
+		prop == NULL ? cudaErrorInvalidValue : properties_get(&found, device);
 	if (error == cudaSuccess) {
-		memcpy(prop, &found, offsetof(struct properties12, hostRegisterSupported));
+		memcpy(prop, &found,
+			offsetof(struct properties12, hostRegisterSupported));
 	}
 	return error_keep(error);
 }
@@ -225,7 +228,8 @@ cudaChooseDevice(int *device, const struct cudaDeviceProp *prop)
 cudaError_t
 cudaGetDeviceProperties(struct cudaDeviceProp *prop, int device)
 {
-	return error_keep(prop == NULL ? cudaErrorInvalidValue : properties_get(prop, device));
+	return error_keep(
+		prop == NULL ? cudaErrorInvalidValue : properties_get(prop, device));
 }
 
 cudaError_t
@@ -234,18 +238,19 @@ cudaChooseDevice(int *device, const struct cudaDeviceProp *prop)
 	const properties *wanted = prop;
 #endif
 	properties found;
-	cudaError_t error = device == NULL || prop == NULL ? cudaErrorInvalidValue
-							   : device_init();
+	cudaError_t error =
+		device == NULL || prop == NULL ? cudaErrorInvalidValue : device_init();
 	if (error != cudaSuccess) {
 		return error_keep(error);
 	}
 	/* The first one that has at least what is asked for, else the first one. */
 	*device = 0;
 	for (int i = 0; i < device_count(); i++) {
-		if (properties_get(&found, i) == cudaSuccess
-			&& found.major * 100 + found.minor >= wanted->major * 100 + wanted->minor
-			&& found.totalGlobalMem >= wanted->totalGlobalMem
-			&& found.multiProcessorCount >= wanted->multiProcessorCount) {
+		if (properties_get(&found, i) == cudaSuccess &&
+			found.major * 100 + found.minor >=
+				wanted->major * 100 + wanted->minor &&
+			found.totalGlobalMem >= wanted->totalGlobalMem &&
+			found.multiProcessorCount >= wanted->multiProcessorCount) {
 			*device = i;
 			break;
 		}

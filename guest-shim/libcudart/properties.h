@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* properties.h: struct cudaDeviceProp as programs built with CUDA 12 know it.
  *
- * The headers we build with are those of CUDA 13, which dropped the fields marked here. */
+ * The headers we build with are those of CUDA 13, which dropped the fields marked here.
+ */
 #pragma once
 
 #include "guest-shim/libcudart/api.h"

@@ -40,8 +40,8 @@ arena_get(void)
 	}
 	if (arena.slots == NULL) {
 		void *slots = mmap(NULL, KERNELS_MAX * sizeof(struct kernel),
-			PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1,
-			0);
+			PROT_READ | PROT_WRITE,
+			MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 		if (slots == MAP_FAILED) {
 			return NULL;
 		}
@@ -64,10 +64,10 @@ fatbin_is_kernel(const void *pointer)
 {
 	const char *first = (const char *)arena.slots;
 	const char *at = pointer;
-	return first != NULL && at >= first
-		&& at < first + KERNELS_MAX * sizeof(struct kernel)
-		&& (size_t)(at - first) % sizeof(struct kernel) == 0
-		&& ((const struct kernel *)pointer)->fatbin != NULL;
+	return first != NULL && at >= first &&
+	       at < first + KERNELS_MAX * sizeof(struct kernel) &&
+	       (size_t)(at - first) % sizeof(struct kernel) == 0 &&
+	       ((const struct kernel *)pointer)->fatbin != NULL;
 }
 
 struct kernel *
@@ -93,12 +93,13 @@ fatbin_library(struct fatbin *fatbin, CUlibrary *ret_library)
 			/* The program keeps the bytes for as long as it is registered. */
 			CUlibraryOption option = CU_LIBRARY_BINARY_IS_PRESERVED;
 			void *value = (void *)1;
-			cudaError_t error = CALL(cuLibraryLoadData, &library, fatbin->wrapper,
-				NULL, NULL, 0, &option, &value, 1);
+			cudaError_t error = CALL(cuLibraryLoadData, &library,
+				fatbin->wrapper, NULL, NULL, 0, &option, &value, 1);
 			if (error != cudaSuccess) {
 				return error;
 			}
-			atomic_store_explicit(&fatbin->library, library, memory_order_release);
+			atomic_store_explicit(
+				&fatbin->library, library, memory_order_release);
 		}
 	}
 	*ret_library = library;
@@ -125,8 +126,8 @@ __cudaRegisterFatBinaryEnd(void **handle)
 
 void
 __cudaRegisterFunction(void **handle, const char *host_function, char *device_function,
-	const char *name, int thread_limit, uint3 *tid, uint3 *bid, dim3 *block, dim3 *grid,
-	int *warp_size)
+	const char *name, int thread_limit, uint3 *tid, uint3 *bid, dim3 *block,
+	dim3 *grid, int *warp_size)
 {
 	struct fatbin *fatbin = (struct fatbin *)handle;
 	struct kernel *kernel = fatbin == NULL ? NULL : arena_get();
@@ -186,7 +187,8 @@ __cudaInitModule(void **handle)
 {
 	struct fatbin *fatbin = (struct fatbin *)handle;
 	CUlibrary library = NULL;
-	cudaError_t error = fatbin == NULL ? cudaErrorInvalidResourceHandle : device_enter();
+	cudaError_t error =
+		fatbin == NULL ? cudaErrorInvalidResourceHandle : device_enter();
 	if (error == cudaSuccess) {
 		error = fatbin_library(fatbin, &library);
 	}
@@ -203,8 +205,8 @@ __cudaInitModule(void **handle)
 		}
 		error = CALL(cuLibraryGetManaged, &address, &size, library, v->name);
 		if (error != cudaSuccess) {
-			log_error("libcudart: no managed memory for variable '%s': %s", v->name,
-				cudaGetErrorString(error));
+			log_error("libcudart: no managed memory for variable '%s': %s",
+				v->name, cudaGetErrorString(error));
 			error_keep(error);
 			return 0;
 		}

@@ -26,7 +26,8 @@ cudaError_t
 cudaStreamDestroy(cudaStream_t stream)
 {
 	/* The three constants are not streams that could be destroyed. */
-	if (stream == NULL || stream == cudaStreamLegacy || stream == cudaStreamPerThread) {
+	if (stream == NULL || stream == cudaStreamLegacy ||
+		stream == cudaStreamPerThread) {
 		return error_keep(cudaErrorInvalidResourceHandle);
 	}
 	return DRIVER(cuStreamDestroy, stream);
@@ -126,7 +127,8 @@ cudaStreamAddCallback(cudaStream_t stream, cudaStreamCallback_t callback, void *
 	}
 	data->function = callback;
 	data->user_data = userData;
-	cudaError_t error = DRIVER(cuStreamAddCallback, stream, stream_call_back, data, flags);
+	cudaError_t error =
+		DRIVER(cuStreamAddCallback, stream, stream_call_back, data, flags);
 	if (error != cudaSuccess) {
 		free(data);
 	}

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* symbol.c: variables on the device, named by the address of their shadow in the program. */
+/* symbol.c: variables on the device, named by the address of their shadow in the program.
+ */
 #include "common/checked.h"
 #include "guest-shim/libcudart/copy.h"
 #include "guest-shim/libcudart/driver.h"
@@ -22,9 +23,11 @@ symbol_find(const void *symbol, void **ret_address, size_t *ret_size)
 	}
 	error = fatbin_library(variable->fatbin, &library);
 	if (error == cudaSuccess && variable->managed != NULL) {
-		error = CALL(cuLibraryGetManaged, &address, &size, library, variable->name);
+		error = CALL(
+			cuLibraryGetManaged, &address, &size, library, variable->name);
 	} else if (error == cudaSuccess) {
-		error = CALL(cuLibraryGetGlobal, &address, &size, library, variable->name);
+		error = CALL(
+			cuLibraryGetGlobal, &address, &size, library, variable->name);
 	}
 	if (error != cudaSuccess) {
 		return error == cudaErrorSymbolNotFound ? cudaErrorInvalidSymbol : error;
@@ -44,8 +47,8 @@ copy_to_symbol(const void *symbol, const void *src, size_t size, size_t offset,
 	if (error != cudaSuccess) {
 		return error;
 	}
-	if (kind != cudaMemcpyHostToDevice && kind != cudaMemcpyDeviceToDevice
-		&& kind != cudaMemcpyDefault) {
+	if (kind != cudaMemcpyHostToDevice && kind != cudaMemcpyDeviceToDevice &&
+		kind != cudaMemcpyDefault) {
 		return cudaErrorInvalidMemcpyDirection;
 	}
 	if (!checked_range(offset, size, symbol_size)) {
@@ -64,8 +67,8 @@ copy_from_symbol(void *dst, const void *symbol, size_t size, size_t offset,
 	if (error != cudaSuccess) {
 		return error;
 	}
-	if (kind != cudaMemcpyDeviceToHost && kind != cudaMemcpyDeviceToDevice
-		&& kind != cudaMemcpyDefault) {
+	if (kind != cudaMemcpyDeviceToHost && kind != cudaMemcpyDeviceToDevice &&
+		kind != cudaMemcpyDefault) {
 		return cudaErrorInvalidMemcpyDirection;
 	}
 	if (!checked_range(offset, size, symbol_size)) {
@@ -111,7 +114,8 @@ cudaError_t
 cudaMemcpyToSymbolAsync(const void *symbol, const void *src, size_t count, size_t offset,
 	enum cudaMemcpyKind kind, cudaStream_t stream)
 {
-	return error_keep(copy_to_symbol(symbol, src, count, offset, kind, COPY_ASYNC(stream)));
+	return error_keep(
+		copy_to_symbol(symbol, src, count, offset, kind, COPY_ASYNC(stream)));
 }
 
 cudaError_t

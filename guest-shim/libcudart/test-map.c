@@ -18,7 +18,7 @@ static atomic_bool done;
 static void
 finds_what_was_put_and_nothing_else(void **state)
 {
-	struct map map = MAP_INIT;
+	static struct map map = MAP_INIT; /* as in the library: it lasts as long as the process */
 	assert_null(map_get(&map, &keys[0]));
 	for (int i = 0; i < N; i += 2) {
 		assert_true(map_put(&map, &keys[i], &values[i]));
@@ -32,7 +32,7 @@ finds_what_was_put_and_nothing_else(void **state)
 static void
 forgets_and_takes_again(void **state)
 {
-	struct map map = MAP_INIT;
+	static struct map map = MAP_INIT; /* as in the library: it lasts as long as the process */
 	map_remove(&map, &keys[0]);
 	for (int round = 0; round < 1000; round++) {
 		int i = rand() % 50;
@@ -61,7 +61,7 @@ read_always(void *data)
 static void
 a_reader_is_not_disturbed_by_growth(void **state)
 {
-	struct map map = MAP_INIT;
+	static struct map map = MAP_INIT; /* as in the library: it lasts as long as the process */
 	pthread_t reader;
 	void *n_wrong;
 

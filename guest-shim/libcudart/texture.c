@@ -15,7 +15,8 @@ texture_resource(const struct cudaResourceDesc *desc, CUDA_RESOURCE_DESC *ret)
 		ret->res.array.hArray = (CUarray)desc->res.array.array;
 		return cudaSuccess;
 	case cudaResourceTypeMipmappedArray:
-		ret->res.mipmap.hMipmappedArray = (CUmipmappedArray)desc->res.mipmap.mipmap;
+		ret->res.mipmap.hMipmappedArray =
+			(CUmipmappedArray)desc->res.mipmap.mipmap;
 		return cudaSuccess;
 	case cudaResourceTypeLinear:
 		ret->res.linear.devPtr = (CUdeviceptr)desc->res.linear.devPtr;
@@ -42,12 +43,14 @@ texture_sampling(const struct cudaTextureDesc *desc)
 		made.addressMode[i] = (CUaddress_mode)desc->addressMode[i];
 	}
 	made.filterMode = (CUfilter_mode)desc->filterMode;
-	made.flags = (desc->readMode == cudaReadModeElementType ? CU_TRSF_READ_AS_INTEGER : 0)
-		| (desc->normalizedCoords ? CU_TRSF_NORMALIZED_COORDINATES : 0)
-		| (desc->sRGB ? CU_TRSF_SRGB : 0)
-		| (desc->disableTrilinearOptimization ? CU_TRSF_DISABLE_TRILINEAR_OPTIMIZATION
-						      : 0)
-		| (desc->seamlessCubemap ? CU_TRSF_SEAMLESS_CUBEMAP : 0);
+	made.flags = (desc->readMode == cudaReadModeElementType ? CU_TRSF_READ_AS_INTEGER
+								: 0) |
+		     (desc->normalizedCoords ? CU_TRSF_NORMALIZED_COORDINATES : 0) |
+		     (desc->sRGB ? CU_TRSF_SRGB : 0) |
+		     (desc->disableTrilinearOptimization
+				     ? CU_TRSF_DISABLE_TRILINEAR_OPTIMIZATION
+				     : 0) |
+		     (desc->seamlessCubemap ? CU_TRSF_SEAMLESS_CUBEMAP : 0);
 	made.maxAnisotropy = desc->maxAnisotropy;
 	made.mipmapFilterMode = (CUfilter_mode)desc->mipmapFilterMode;
 	made.mipmapLevelBias = desc->mipmapLevelBias;
@@ -83,8 +86,8 @@ cudaCreateTextureObject(cudaTextureObject_t *pTexObject,
 	CUDA_RESOURCE_VIEW_DESC view;
 	CUtexObject made = 0;
 	cudaError_t error = pTexObject == NULL || pResDesc == NULL || pTexDesc == NULL
-		? cudaErrorInvalidValue
-		: device_enter();
+				    ? cudaErrorInvalidValue
+				    : device_enter();
 	if (error == cudaSuccess) {
 		error = texture_resource(pResDesc, &resource);
 	}
@@ -114,8 +117,9 @@ cudaCreateSurfaceObject(
 {
 	CUDA_RESOURCE_DESC resource;
 	CUsurfObject made = 0;
-	cudaError_t error = pSurfObject == NULL || pResDesc == NULL ? cudaErrorInvalidValue
-								    : device_enter();
+	cudaError_t error = pSurfObject == NULL || pResDesc == NULL
+				    ? cudaErrorInvalidValue
+				    : device_enter();
 	if (error == cudaSuccess) {
 		error = texture_resource(pResDesc, &resource);
 	}
@@ -141,14 +145,14 @@ cudaDeviceGetTexture1DLinearMaxWidth(size_t *maxWidthInElements,
 	CUdevice handle;
 	CUarray_format format;
 	unsigned n_channels;
-	cudaError_t error = fmtDesc == NULL ? cudaErrorInvalidValue
-					    : device_get(device, &handle);
+	cudaError_t error =
+		fmtDesc == NULL ? cudaErrorInvalidValue : device_get(device, &handle);
 	if (error == cudaSuccess) {
 		error = array_format(fmtDesc, &format, &n_channels);
 	}
 	if (error == cudaSuccess) {
-		error = CALL(cuDeviceGetTexture1DLinearMaxWidth, maxWidthInElements, format,
-			n_channels, handle);
+		error = CALL(cuDeviceGetTexture1DLinearMaxWidth, maxWidthInElements,
+			format, n_channels, handle);
 	}
 	return error_keep(error);
 }

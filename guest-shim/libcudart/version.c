@@ -91,8 +91,10 @@ cudaGetDriverEntryPoint(const char *symbol, void **funcPtr, unsigned long long f
 }
 
 cudaError_t
-cudaGetDriverEntryPointByVersion(const char *symbol, void **funcPtr, unsigned int cudaVersion,
-	unsigned long long flags, enum cudaDriverEntryPointQueryResult *driverStatus)
+cudaGetDriverEntryPointByVersion(const char *symbol, void **funcPtr,
+	unsigned int cudaVersion, unsigned long long flags,
+	enum cudaDriverEntryPointQueryResult *driverStatus)
 {
-	return error_keep(entry_point(symbol, funcPtr, (int)cudaVersion, flags, driverStatus));
+	return error_keep(
+		entry_point(symbol, funcPtr, (int)cudaVersion, flags, driverStatus));
 }

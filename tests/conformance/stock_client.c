@@ -105,6 +105,7 @@ hello(void)
 	}
 	printf("device: %s, %d attributes\n", out->devices.call_devices_val[0].name,
 		(int)out->devices.call_devices_val[0].attributes.attributes_len);
+	xdr_free((xdrproc_t)xdr_session_hello_ret, (char *)&ret);
 }
 
 /* Handles are ours to choose: type, generation 1, index. */
@@ -186,6 +187,8 @@ main(int argc, char **argv)
 			FAIL("element %d: %u * %u gave %u", i, data[i], factor, back[i]);
 		}
 	}
+	xdr_free((xdrproc_t)xdr_copy_dtoh_ret, (char *)&copied);
+	auth_destroy(client->cl_auth);
 	clnt_destroy(client);
 	puts("PASS");
 	return 0;

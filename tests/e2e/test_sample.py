@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""test_sample PROGRAM: an unmodified program through the daemon, over TCP and unix."""
+"""test_sample PROGRAM [ARGUMENT...]: an unmodified program through the daemon, over TCP
+and unix."""
 
 import os
 import sys
@@ -9,10 +10,10 @@ from harness import Daemon, expect
 
 
 def main():
-    program = sys.argv[1]
+    program, *arguments = sys.argv[1:]
     with Daemon() as daemon:
         for server in daemon.tcp, daemon.unix:
-            result = daemon.run(program, server=server)
+            result = daemon.run(program, *arguments, server=server)
             expect(result.returncode == 0, f'{os.path.basename(program)} over {server} failed',
                    result)
             lines = result.stdout.strip().splitlines()

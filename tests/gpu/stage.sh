@@ -11,7 +11,7 @@ mkdir -p "$stage/bin" "$stage/samples" "$stage/lib/outboard" "$stage/deps"
 cp -L "$build/cli/outboard" "$build/host-server/outboardd" "$stage/bin/"
 cp -rL "$build/lib/outboard/." "$stage/lib/outboard/"
 for sample in "$build"/samples/*_shared "$build"/samples/*_static "$build"/samples/driver_ptx \
-	"$build"/tests/e2e/busy; do
+	"$build"/tests/e2e/busy "$build"/tests/e2e/driver_api; do
 	[ -d "$sample" ] || cp "$sample" "$stage/samples/"
 done
 if [ -n "$microbench" ]; then

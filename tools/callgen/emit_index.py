@@ -1,7 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""docs/calls.md: the index that a newcomer reads."""
+"""docs/calls.md: the index that a newcomer reads.
+
+Which file has a half that is written by hand is looked up in the sources, so that the
+index cannot lie.
+"""
+
+import pathlib
+import re
 
 from text import NOTE
+
+SOURCE = pathlib.Path(__file__).parent.parent.parent
 
 HEAD = '''\
 <!-- {note} -->
@@ -31,8 +40,22 @@ def index(spec):
 
 
 def row(c):
-    by_hand = f'`guest-shim/libcuda/{c.domain}.c`'
-    guest = by_hand if c.guest_by_hand or 'wrapped' in c.words else 'generated'
-    host = f'`host-server/{c.domain}.c`' if c.host_by_hand else 'generated'
+    by_hand = c.guest_by_hand or 'wrapped' in c.words
+    guest = find(c.name, ('guest-shim/libcuda', 'rpc', 'cli')) if by_hand else 'generated'
+    host = find(f'serve_{c.name}', ('host-server',)) if c.host_by_hand else 'generated'
     way = 'one-way' if c.one_way else ''
     return f'| `{c.name}` | {c.number:#06x} | {way} | {guest} | {host} | {c.doc} |\n'
+
+
+def find(name, folders):
+    """The file that defines the function, or else the first that names the call."""
+    definition = re.compile(rf'^{name}\(', re.M)
+    # Where the name is sent: CUDA's name may be defined by a macro.
+    mention = re.compile(rf'\b(remote_{name}|CALL_{name}|{name})\b')
+    files = [path for folder in folders for path in sorted((SOURCE / folder).glob('*.c'))
+             if not path.name.startswith('test-')]
+    for pattern in definition, mention:
+        for path in files:
+            if pattern.search(path.read_text(encoding='utf-8')):
+                return f'`{path.relative_to(SOURCE).as_posix()}`'
+    return 'not yet'

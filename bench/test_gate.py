@@ -1,0 +1,87 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""test_gate MICROBENCH RAW_SOCKET: what must never wait for the server, does not.
+
+Counts do not depend on the machine or its load, so they are compared exactly.  The one
+time, what a launch costs its caller, has a generous bound, and any of several tries counts.
+"""
+
+import sys
+
+import measure
+from harness import Daemon, expect
+
+NOTHING = {'launches': 0, 'rounds': 0, 'mallocs': 0, 'copy_max': 0}
+# A launch is a message of about this many bytes; more would be felt on a network.
+LAUNCH_BYTES_MAX = 200
+TRIES = 5
+
+
+class Gate:
+    def __init__(self, program, daemon, server):
+        self.program, self.daemon, self.server = program, daemon, server
+        self.base = self.measure()
+
+    def measure(self, **settings):
+        words = [f'{name}={value}' for name, value in {**NOTHING, **settings}.items()]
+        result = self.daemon.run(self.program, *words, server=self.server,
+                                 env={'OUTBOARD_STATS': '1'})
+        statistics = measure.statistics(result.stderr)
+        expect(result.returncode == 0 and statistics is not None, f'microbench {words}', result)
+        return statistics
+
+    def trips(self, **settings):
+        """Round trips that these settings add."""
+        return self.measure(**settings)['round_trips'] - self.base['round_trips']
+
+
+def counts(gate):
+    launches = gate.measure(launches=20000)
+    trips = launches['round_trips'] - gate.base['round_trips']
+    # One launch and a wait before the measurement, one wait after it.
+    expect(trips == 2, f'20000 launches and a synchronisation take {trips} round trips, not 2')
+    size = (launches['bytes_out'] - gate.base['bytes_out']) / 20000
+    expect(60 <= size <= LAUNCH_BYTES_MAX, f'a launch is {size:.0f} bytes')
+    # Some hundreds, unless the machine is very busy.
+    flushes = launches['flushes'] - gate.base['flushes']
+    expect(flushes < 10000, f'20000 launches leave in {flushes} system calls')
+
+    for what, settings, wanted in (
+            ('200 times launch and synchronise', {'rounds': 200}, 200),
+            ('1000 synchronisations with nothing to wait for', {'syncs': 1000}, 0),
+            ('1000 queries of the device', {'queries': 1000}, 0),
+            ('100 pairs of malloc and free', {'mallocs': 100}, 100)):
+        trips = gate.trips(**settings)
+        expect(trips == wanted, f'{what} take {trips} round trips, not {wanted}')
+    few, many = gate.trips(loop=20), gate.trips(loop=320)
+    expect(few == many, f'300 more rounds of an asynchronous loop take {many - few} round trips')
+    expect(few <= 6, f'an asynchronous loop takes {few} round trips')
+
+
+def caller_cost(daemon, server, kind, program, raw_socket):
+    """A launch returns long before a message could have gone there and back."""
+    tries = []
+    for _ in range(TRIES):
+        raw = measure.run([raw_socket, kind, '300', '1'], timeout=60)
+        words = [f'{name}={value}' for name, value in {**NOTHING, 'launches': 4000}.items()]
+        result = daemon.run(program, *words, server=server)
+        found = measure.metrics(result.stdout)
+        expect(raw is not None and 'launch_issue' in found, 'a measurement failed', result)
+        tries.append((found['launch_issue'][0], raw['raw_round_trip_blocking'][0]))
+        if tries[-1][0] < 0.5 * tries[-1][1]:
+            print(f'{kind}: launch {tries[-1][0]:.2f} us, round trip of a raw socket '
+                  f'{tries[-1][1]:.2f} us')
+            return
+    expect(False, f'{kind}: (launch, raw round trip) in us: {tries}')
+
+
+def main():
+    program, raw_socket = sys.argv[1:]
+    with Daemon() as daemon:
+        for kind, server in ('tcp', daemon.tcp), ('unix', daemon.unix):
+            counts(Gate(program, daemon, server))
+            caller_cost(daemon, server, kind, program, raw_socket)
+
+
+if __name__ == '__main__':
+    main()
