@@ -27,6 +27,7 @@
 #include "guest-shim/libcuda/extent.h"
 #include "guest-shim/libcuda/guest.h"
 #include "guest-shim/libcuda/session.h"
+#include "guest-shim/libcuda/stats.h"
 
 #define PAGE 4096
 #define MIB ((uint64_t)1 << 20)
@@ -122,7 +123,9 @@ ask(uint32_t number, void *args, void *ret, const int *fd)
 	if (fd != NULL && !lane_is_local(lane)) {
 		return CUDA_ERROR_NOT_SUPPORTED;
 	}
+	uint64_t began = stats_begin();
 	int r = lane_call(lane, &message, &reply);
+	stats_called(message.info, 0, began);
 	return r < 0 ? session_lost(r) : (CUresult)((struct call_ret_head *)ret)->result;
 }
 

@@ -19,6 +19,7 @@
 #include "guest-shim/libcuda/context.h"
 #include "guest-shim/libcuda/guest_lane.h"
 #include "guest-shim/libcuda/session.h"
+#include "guest-shim/libcuda/stats.h"
 
 #define SLOT_SIZE ((size_t)CALL_PAYLOAD_MAX)
 /* Slots are pinned so many at a time. */
@@ -114,7 +115,9 @@ slot_take(struct lane *lane, bool may_wait)
 	if (flying) {
 		/* What became of that copy is told by the head of this answer or an
 		 * earlier one; a lane that is lost tells its next user. */
+		uint64_t began = stats_begin();
 		(void)lane_wait(lane, &slot->ticket);
+		stats_waited(slot->ticket.info, false, began);
 	}
 	return slot;
 }
@@ -130,6 +133,7 @@ ticket_start(struct lane *lane, uint64_t context, call_handle stream, struct slo
 	slot->ret = (cuStreamSynchronize_ret){ 0 };
 	slot->ticket = (struct lane_reply){ .ret = &slot->ret };
 	int r = lane_start(lane, &message, &slot->ticket, flush);
+	stats_asked(message.info, 0);
 	return r < 0 ? session_lost(r) : CUDA_SUCCESS;
 }
 
@@ -301,7 +305,9 @@ staging_fetch(struct copy_train *train)
 		return result;
 	}
 	cut(train);
+	uint64_t began = stats_begin();
 	result = fetch_all(lane, context, train, &rest);
+	stats_waited(call_find(CALL_cuStreamSynchronize), true, began);
 	if (rest && result == CUDA_SUCCESS) {
 		train->piece_max = 0;
 		return copy_train_fetch(train);
