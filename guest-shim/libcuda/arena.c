@@ -154,9 +154,10 @@ static void *
 map_file(int fd, uint64_t size, uint64_t address, bool *ret_mapped)
 {
 	const int access = PROT_READ | PROT_WRITE, flags = MAP_SHARED | MAP_NORESERVE;
-	void *wanted = (void *)(uintptr_t)address, *memory = MAP_FAILED;
+	void *memory = MAP_FAILED;
 
 #ifndef __SANITIZE_THREAD__ /* which allows no mapping there */
+	void *wanted = (void *)(uintptr_t)address;
 	if (wanted != NULL && address % PAGE == 0) {
 		memory = mmap(wanted, size, access, flags | MAP_FIXED_NOREPLACE, fd, 0);
 	}
