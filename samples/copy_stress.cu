@@ -294,6 +294,39 @@ work(unsigned seed, unsigned steps)
 	w.close();
 }
 
+/* Pinned memory that is freed under a copy, and given out again, is not written by it. */
+static void
+free_under_a_copy(void)
+{
+	const size_t size = 65536;
+	unsigned char *device, *pinned;
+	cudaStream_t stream;
+
+	CHECK(cudaMalloc(&device, ROOM));
+	CHECK(cudaMemset(device, 1, ROOM));
+	CHECK(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking));
+	CHECK(cudaDeviceSynchronize());
+	for (int round = 0; round < 4; round++) {
+		CHECK(cudaMallocHost(&pinned, size));
+		add<<<2, 64, 0, stream>>>(device, ROOM / 4, 1); /* takes a while */
+		CHECK(cudaGetLastError());
+		CHECK(cudaMemcpyAsync(
+			pinned, device, size, cudaMemcpyDeviceToHost, stream));
+		CHECK(cudaFreeHost(pinned));
+		CHECK(cudaMallocHost(&pinned, size));
+		memset(pinned, 0, size);
+		CHECK(cudaStreamSynchronize(stream));
+		for (size_t i = 0; i < size; i++) {
+			if (pinned[i] != 0) {
+				FAIL("byte %zu of new memory was written by an old copy", i);
+			}
+		}
+		CHECK(cudaFreeHost(pinned));
+	}
+	CHECK(cudaStreamDestroy(stream));
+	CHECK(cudaFree(device));
+}
+
 int
 main(int argc, char **argv)
 {
@@ -301,6 +334,7 @@ main(int argc, char **argv)
 	unsigned n = argc > 2 ? (unsigned)atoi(argv[2]) : 3;
 	std::vector<std::thread> threads;
 
+	free_under_a_copy();
 	for (unsigned i = 0; i < n; i++) {
 		threads.emplace_back(work, i + 1, steps);
 	}
