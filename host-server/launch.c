@@ -48,7 +48,8 @@ params_size(struct session *s, struct object *object, uint32_t *ret_size)
 }
 
 /* The buffer is read by the driver as far as the kernel's metadata say, whatever length
- * is given: so it is always as long as it can be, and a short one is refused. */
+ * is given: so a short one is refused, and one of which that is not known is made as long
+ * as it can be. */
 struct params {
 	unsigned char bytes[PARAMS_SIZE];
 	size_t size;
@@ -64,11 +65,12 @@ params_init(struct params *params, struct session *s, call_handle function,
 	uint32_t wanted;
 
 	params->size = given->call_params_len;
-	if (object != NULL && params_size(s, object, &wanted) && params->size < wanted) {
+	memcpy(params->bytes, given->call_params_val, params->size);
+	if (object == NULL || !params_size(s, object, &wanted)) {
+		memset(params->bytes + params->size, 0, sizeof(params->bytes) - params->size);
+	} else if (params->size < wanted) {
 		return CUDA_ERROR_INVALID_VALUE;
 	}
-	memcpy(params->bytes, given->call_params_val, params->size);
-	memset(params->bytes + params->size, 0, sizeof(params->bytes) - params->size);
 	params->extra[0] = CU_LAUNCH_PARAM_BUFFER_POINTER;
 	params->extra[1] = params->bytes;
 	params->extra[2] = CU_LAUNCH_PARAM_BUFFER_SIZE;

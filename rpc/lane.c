@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "common/cleanup.h"
+#include "rpc/message_launch.h"
 
 /* Send when this much is buffered: several calls a system call, yet soon. */
 #define FLUSH_AT (32u << 10)
@@ -152,8 +153,10 @@ encode(struct lane *lane, const struct lane_message *message, uint32_t xid)
 		}
 	}
 	uint8_t *at = lane->out + lane->out_len;
-	ssize_t body = message_encode(at + head, MESSAGE_BODY_MAX, message->info->args_xdr,
-		message->args);
+	ssize_t body = message->info->number == CALL_cuLaunchKernel
+		? message_encode_launch(at + head, MESSAGE_BODY_MAX, message->args)
+		: message_encode(at + head, MESSAGE_BODY_MAX, message->info->args_xdr,
+			  message->args);
 	if (body < 0) {
 		return (int)body;
 	}

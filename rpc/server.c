@@ -15,6 +15,7 @@
 
 #include "common/checked.h"
 #include "rpc/message.h"
+#include "rpc/message_launch.h"
 
 #define IN_SIZE (128u << 10)
 #define OUT_SIZE (256u << 10)
@@ -36,6 +37,7 @@ struct server {
 
 	/* The call given out: its decoded args, and where its payload is. */
 	const struct call_info *info;
+	bool borrowed; /* args point into the message: nothing of theirs is to be freed */
 	void *args;
 	size_t args_cap;
 	size_t payload_left;           /* bytes of the record still to be consumed */
@@ -71,10 +73,10 @@ server_new(struct stream *stream, struct server **ret_server)
 static void
 forget_call(struct server *s)
 {
-	if (s->info != NULL) {
+	if (s->info != NULL && !s->borrowed) {
 		xdr_free(s->info->args_xdr, s->args);
-		s->info = NULL;
 	}
+	s->info = NULL;
 }
 
 struct server *
@@ -243,6 +245,10 @@ decode(struct server *s, const struct call_info *info, const uint8_t *at, size_t
 		}
 		s->args = args;
 		s->args_cap = info->args_size;
+	}
+	s->borrowed = info->number == CALL_cuLaunchKernel;
+	if (s->borrowed) {
+		return message_decode_launch(at, size, s->args);
 	}
 	return message_decode(at, size, info->args_xdr, s->args, info->args_size);
 }

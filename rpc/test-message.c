@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <cmocka.h>
 
+#include "rpc/message_launch.h"
+
 static void
 call_header_is_what_libtirpc_writes(void **state)
 {
@@ -81,6 +83,38 @@ a_launch_is_these_bytes(void **state)
 	xdr_free((xdrproc_t)xdr_cuLaunchKernel_args, &back);
 }
 
+/* Both coders of the launch, on random arguments, and on every length near a boundary. */
+static void
+a_launch_by_hand_is_rpcgens(void **state)
+{
+	static uint8_t ours[40000], theirs[40000], params[CALL_PARAMS_MAX];
+
+	for (int round = 0; round < 2000; round++) {
+		cuLaunchKernel_args args, back;
+		for (size_t i = 0; i < sizeof(args); i++) {
+			((uint8_t *)&args)[i] = (uint8_t)rand();
+		}
+		u_int len = round < 40 ? (u_int)round : (u_int)rand() % (CALL_PARAMS_MAX + 1);
+		for (u_int i = 0; i < len; i++) {
+			params[i] = (uint8_t)rand();
+		}
+		args.params.call_params_len = len;
+		args.params.call_params_val = (char *)params;
+		ssize_t n = message_encode(theirs, sizeof(theirs),
+			(xdrproc_t)xdr_cuLaunchKernel_args, &args);
+		assert_int_equal(message_encode_launch(ours, sizeof(ours), &args), n);
+		assert_memory_equal(ours, theirs, (size_t)n);
+		assert_int_equal(message_decode_launch(ours, (size_t)n, &back), 0);
+		assert_int_equal(back.f, args.f);
+		assert_int_equal(back.hStream, args.hStream);
+		assert_memory_equal(&back.gridDimX, &args.gridDimX, 7 * sizeof(u_int));
+		assert_int_equal(back.params.call_params_len, len);
+		assert_memory_equal(back.params.call_params_val, params, len);
+		assert_int_equal(message_decode_launch(ours, (size_t)n - 1, &back), -EBADMSG);
+		assert_int_equal(message_decode_launch(ours, (size_t)n + 1, &back), -EBADMSG);
+	}
+}
+
 static void
 headers_are_refused_when_they_lie(void **state)
 {
@@ -131,6 +165,7 @@ main(void)
 		cmocka_unit_test(call_header_is_what_libtirpc_writes),
 		cmocka_unit_test(reply_header_is_what_libtirpc_writes),
 		cmocka_unit_test(a_launch_is_these_bytes),
+		cmocka_unit_test(a_launch_by_hand_is_rpcgens),
 		cmocka_unit_test(headers_are_refused_when_they_lie),
 		cmocka_unit_test(every_payload_is_where_the_table_says),
 	};

@@ -93,7 +93,7 @@ constructor(int argc, char **argv, char **envp)
 		return;
 	}
 	if (beside != NULL && CUDART_MAJOR < OTHER_MAJOR) {
-		redirect_be_quiet();
+		redirect_yield();
 	}
 	redirect_install(CUDART_MAJOR, own_find);
 	if (beside != NULL && library_init(&other, beside) == 0) {

@@ -62,6 +62,7 @@ struct function {
 static struct runtime runtimes[2];
 static size_t n_runtimes;
 static struct seen_list seen;
+static bool yields;	/* see redirect_yield */
 static bool quiet;	/* another copy of this code speaks */
 static bool installing; /* looking at what runs already, not at what was just opened */
 static bool again;	/* for the second major, and only for it */
@@ -383,9 +384,9 @@ scan_all(void)
 }
 
 void
-redirect_be_quiet(void)
+redirect_yield(void)
 {
-	quiet = true;
+	yields = true;
 }
 
 void
@@ -399,6 +400,7 @@ redirect_install(int cudart_major, void *(*find)(const char *name))
 	runtimes[n_runtimes++] = (struct runtime){ cudart_major, find };
 	if (n_runtimes == 1) {
 		int rc = object_watch(scan_all);
+		quiet = yields && rc < 0;
 		if (rc == -ENOTSUP && !quiet) {
 			log_warning("redirect: a debugger watches the dynamic linker, or "
 				    "it is an "

@@ -9,6 +9,6 @@
  * Called from constructor.c, for at most two majors; never undone. */
 void redirect_install(int cudart_major, void *(*find)(const char *name));
 
-/* To be called first where another copy of this code may do the same, and says what is
- * wrong. */
-void redirect_be_quiet(void);
+/* To be called first where another copy of this code is loaded: if libraries that come
+ * cannot be watched, that copy does all of this again, and is the one to complain. */
+void redirect_yield(void);
