@@ -2,7 +2,7 @@
 /* arena.c: memory that the guest shares with its host, where both are on one machine.
  *
  * One file in memory, mapped at both ends: sparse, as large as it will ever be, and passed
- * to the host when it is first needed.  Chunks of it are pinned by the host.  A large
+ * to the host after the greeting.  Chunks of it are pinned by the host.  A large
  * allocation has a chunk of its own, small ones share one, so that not each of them costs a
  * pinning; copies stay inside an allocation, and so inside a chunk.
  *
@@ -223,14 +223,15 @@ arena_open(void)
 	return true;
 }
 
-/* The lock is held. */
-static bool
-arena_ready(void)
+void
+arena_begin(void)
 {
+	/* Now, not when it is first needed: what devices can do depends on it, and asking
+	 * that must not be a round trip. */
+	HOLD_LOCK(&arena.lock);
 	if (atomic_load(&arena.state) == ARENA_OFFERED) {
 		atomic_store(&arena.state, arena_open() ? ARENA_ON : ARENA_OFF);
 	}
-	return atomic_load(&arena.state) == ARENA_ON;
 }
 
 /* ---- allocation ---- */
@@ -309,13 +310,10 @@ arena_allocate(size_t size, void **ret_memory)
 {
 	uint64_t offset;
 
-	if (atomic_load(&arena.state) == ARENA_OFF || size == 0 || size > SIZE_MAX / 2) {
+	if (atomic_load(&arena.state) != ARENA_ON || size == 0 || size > SIZE_MAX / 2) {
 		return false;
 	}
 	HOLD_LOCK(&arena.lock);
-	if (!arena_ready()) {
-		return false;
-	}
 	if (size <= SMALL_MAX) {
 		if (!allocate_small(round_up(size, PAGE), &offset)) {
 			return false;
@@ -377,11 +375,7 @@ arena_offset(uint64_t address, uint64_t *ret_offset)
 bool
 arena_is_mapped(void)
 {
-	if (atomic_load(&arena.state) == ARENA_OFF) {
-		return false;
-	}
-	HOLD_LOCK(&arena.lock);
-	return arena_ready() && arena.mapped;
+	return atomic_load(&arena.state) == ARENA_ON && arena.mapped;
 }
 
 /* ---- copies ---- */

@@ -15,9 +15,11 @@ struct context;
 uint32_t arena_wanted_features(void);
 /* What the host granted; before anything else here is called. */
 void arena_greeted(uint32_t features);
+/* There is a lane: open the arena, if it was granted. */
+void arena_begin(void);
 
 /* Pinned memory in the arena, zeroed or used before.  false: there is no arena, or it is
- * full; then the program's own memory must do.  The first call opens the arena. */
+ * full; then the program's own memory must do. */
 bool arena_allocate(size_t size, void **ret_memory);
 /* Give back what starts at memory; no copy may be using it (arena_drain).  false: it is not
  * of the arena. */
@@ -26,7 +28,7 @@ bool arena_give(void *memory);
 CUresult arena_drain(void);
 /* Whether the address lies in the arena, and where. */
 bool arena_offset(uint64_t address, uint64_t *ret_offset);
-/* Whether kernels can use memory of the arena, at the same addresses.  Opens it. */
+/* Whether kernels can use memory of the arena, at the same addresses. */
 bool arena_is_mapped(void);
 
 /* Rows of which one end is on the device and the other in one allocation of the arena. */

@@ -218,7 +218,8 @@ session_connect(void)
 	}
 	stats_connected(lane);
 	atomic_store_explicit(&session.lane, lane, memory_order_release);
-	return CUDA_SUCCESS;
+	arena_begin();
+	return session_error(); /* it may have been lost already */
 }
 
 CUresult

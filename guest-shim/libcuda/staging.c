@@ -307,7 +307,7 @@ staging_fetch(struct copy_train *train)
 	cut(train);
 	uint64_t began = stats_begin();
 	result = fetch_all(lane, context, train, &rest);
-	stats_waited(call_find(CALL_cuStreamSynchronize), true, began);
+	stats_waited(call_find(CALL_cuStreamSynchronize), !rest, began);
 	if (rest && result == CUDA_SUCCESS) {
 		train->piece_max = 0;
 		return copy_train_fetch(train);
