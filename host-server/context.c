@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 
+#include "host-server/arena.h"
 #include "host-server/device.h"
 #include "host-server/dispatch.h"
 #include "host-server/handle.h"
@@ -195,8 +196,10 @@ context_empty(struct session *s, struct context *context)
 {
 	wait_drain(s, context);
 	slots_drain(s, context);
+	arena_drain(s, context);
 	if (context == s->home) {
 		slots_clear(s);
+		arena_clear(s);
 	}
 	destroy_events(s, context);
 	handles_forget_context(s, context);

@@ -46,3 +46,8 @@ serve_fn serve_cuStreamDestroy_v2;
 serve_fn serve_cuEventSynchronize;
 serve_fn serve_cuEventQuery;
 serve_fn serve_cuEventElapsedTime_v2;
+serve_fn serve_arena_open;
+serve_fn serve_arena_pin;
+serve_fn serve_arena_unpin;
+serve_fn serve_copy_arena_htod;
+serve_fn serve_copy_arena_dtoh;

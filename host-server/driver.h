@@ -37,6 +37,8 @@
 	X(cuMemFreeAsync) \
 	X(cuMemHostAlloc) \
 	X(cuMemFreeHost) \
+	X(cuMemHostRegister_v2) \
+	X(cuMemHostUnregister) \
 	X(cuMemcpyHtoDAsync_v2) \
 	X(cuMemcpyDtoHAsync_v2) \
 	X(cuMemcpy2DAsync_v2) \

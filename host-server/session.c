@@ -17,6 +17,7 @@
 
 #include "common/log.h"
 #include "host-server/account.h"
+#include "host-server/arena.h"
 #include "host-server/context.h"
 #include "host-server/device.h"
 #include "host-server/dispatch.h"
@@ -129,6 +130,7 @@ session_free(struct session *s)
 	}
 	contexts_free(s);
 	slot_pool_free(s);
+	arena_free(s);
 	memory_map_free(s->memory);
 	image_store_free(s->images);
 	object_table_free(s->objects);
@@ -308,7 +310,7 @@ serve_session_hello(struct session *s, const void *argp, void *outp)
 	server_set_record_max(s->server, RECORD_MAX);
 	account_greet(s->account, args->program_name, args->pid);
 	out->host_version = HOST_VERSION;
-	out->host_features = 0;
+	out->host_features = arena_offer(s, args->guest_features) ? CALL_FEATURE_ARENA : 0;
 	out->driver_version = s->devices->driver_version;
 	out->guest_id = s->guest_id;
 	out->devices.call_devices_len = (u_int)s->devices->n;

@@ -19,6 +19,7 @@ struct session {
 	struct object_table *objects; /* object.c */
 	struct wait_queue *waits;     /* wait.c */
 	struct slot_pool *slots;      /* slot.c: pinned staging memory */
+	struct arena *arena;	      /* arena.c: memory shared with the guest, or NULL */
 	struct image_store *images;   /* image.c */
 	struct output *output;	      /* output.c: what kernels print */
 	struct account *account;      /* account.h: counters shared with the daemon */

@@ -258,6 +258,11 @@ lane_start(struct lane *lane, const struct lane_message *message, struct lane_re
 	}
 	HOLD_LOCK(&lane->send_lock);
 	r = enter_context(lane, message->context);
+	if (r == 0 && message->fd != NULL) {
+		/* It goes with the first byte of what follows. */
+		r = lane_flush_locked(lane);
+		r = r < 0 ? r : stream_send_fd(lane->stream, *message->fd);
+	}
 	if (r < 0) {
 		return r;
 	}
@@ -290,6 +295,12 @@ lane_flush(struct lane *lane)
 	}
 	HOLD_LOCK(&lane->send_lock);
 	return lane_flush_locked(lane);
+}
+
+bool
+lane_is_local(const struct lane *lane)
+{
+	return stream_is_local(lane->stream);
 }
 
 bool

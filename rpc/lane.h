@@ -40,6 +40,7 @@ struct lane_message {
 	uint64_t context;
 	const void *payload;
 	size_t payload_size;
+	const int *fd; /* a descriptor that goes along, or NULL; see rpc/stream.h */
 };
 
 /* Send a one-way call. */
@@ -63,7 +64,8 @@ struct lane_reply {
 	struct lane_reply *next;
 };
 
-/* Send a call whose reply comes to *reply.  flush: send now rather than soon. */
+/* Send a call whose reply comes to *reply.  flush: send now rather than soon; a descriptor
+ * only goes along if so. */
 int lane_start(struct lane *lane, const struct lane_message *message, struct lane_reply *reply,
 	bool flush);
 /* Wait until reply is done.  The result is 0 even when CUDA's was an error. */
@@ -75,6 +77,8 @@ int lane_flush(struct lane *lane);
 
 /* The first error of a one-way call that arrived and was not taken yet, else 0; takes it. */
 int lane_take_latched(struct lane *lane, uint32_t *ret_call);
+/* Whether descriptors can go along: the host is a process of this machine. */
+bool lane_is_local(const struct lane *lane);
 /* Bytes of kernels' output that the last reply announced. */
 uint32_t lane_output_pending(struct lane *lane);
 /* 0, or the error that ended the lane. */

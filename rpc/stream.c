@@ -12,16 +12,72 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+/* Room for one descriptor; the kernel's padding makes it room for two. */
+union fd_room {
+	struct cmsghdr align;
+	unsigned char room[CMSG_SPACE(sizeof(int))];
+};
+
 static ssize_t
 socket_sendv(struct stream *s, const struct iovec *iov, int n_iov)
 {
 	struct msghdr message = { .msg_iov = (struct iovec *)iov, .msg_iovlen = (size_t)n_iov };
+	union fd_room room = { 0 };
 	ssize_t n;
 
+	if (s->has_outgoing) {
+		message.msg_control = &room;
+		message.msg_controllen = sizeof(room);
+		struct cmsghdr *head = CMSG_FIRSTHDR(&message);
+		head->cmsg_level = SOL_SOCKET;
+		head->cmsg_type = SCM_RIGHTS;
+		head->cmsg_len = CMSG_LEN(sizeof(int));
+		memcpy(CMSG_DATA(head), &s->outgoing, sizeof(int));
+	}
 	do {
 		n = sendmsg(s->fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
 	} while (n < 0 && errno == EINTR);
+	if (n > 0) {
+		s->has_outgoing = false;
+	}
 	return n < 0 ? -errno : n;
+}
+
+static void
+keep_one(struct stream *s, int fd)
+{
+	if (s->incoming < 0) {
+		s->incoming = fd;
+	} else {
+		close(fd);
+	}
+}
+
+static ssize_t
+receive_with_fds(struct stream *s, void *into, size_t size)
+{
+	struct iovec iov = { into, size };
+	union fd_room room;
+	struct msghdr message = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &room,
+		.msg_controllen = sizeof(room) };
+
+	ssize_t n = recvmsg(s->fd, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+	if (n < 0) {
+		return n;
+	}
+	for (struct cmsghdr *head = CMSG_FIRSTHDR(&message); head != NULL;
+		head = CMSG_NXTHDR(&message, head)) {
+		if (head->cmsg_level != SOL_SOCKET || head->cmsg_type != SCM_RIGHTS) {
+			continue;
+		}
+		for (size_t at = CMSG_LEN(0); at + sizeof(int) <= head->cmsg_len;
+			at += sizeof(int)) {
+			int fd;
+			memcpy(&fd, (unsigned char *)head + at, sizeof(fd));
+			keep_one(s, fd);
+		}
+	}
+	return n;
 }
 
 static ssize_t
@@ -30,7 +86,8 @@ socket_recv(struct stream *s, void *into, size_t size)
 	ssize_t n;
 
 	do {
-		n = recv(s->fd, into, size, MSG_DONTWAIT);
+		n = s->takes_fds ? receive_with_fds(s, into, size)
+				 : recv(s->fd, into, size, MSG_DONTWAIT);
 	} while (n < 0 && errno == EINTR);
 	return n < 0 ? -errno : n;
 }
@@ -53,6 +110,7 @@ socket_close(struct stream *s)
 {
 	close(s->fd);
 	s->fd = -1;
+	stream_take_fds(s, false);
 }
 
 static const struct stream_ops socket_ops = {
@@ -61,6 +119,56 @@ static const struct stream_ops socket_ops = {
 	.wait = socket_wait,
 	.close = socket_close,
 };
+
+bool
+stream_is_local(const struct stream *s)
+{
+	int family = 0;
+	socklen_t len = sizeof(family);
+
+	return s->ops == &socket_ops &&
+		getsockopt(s->fd, SOL_SOCKET, SO_DOMAIN, &family, &len) == 0 &&
+		family == AF_UNIX;
+}
+
+int
+stream_send_fd(struct stream *s, int fd)
+{
+	if (!stream_is_local(s)) {
+		return -ENOTSUP;
+	}
+	s->outgoing = fd;
+	s->has_outgoing = true;
+	return 0;
+}
+
+int
+stream_take_fds(struct stream *s, bool take)
+{
+	if (take == s->takes_fds) {
+		return 0;
+	}
+	if (take && !stream_is_local(s)) {
+		return -ENOTSUP;
+	}
+	if (!take && s->incoming >= 0) {
+		close(s->incoming);
+	}
+	s->incoming = -1;
+	s->takes_fds = take;
+	return 0;
+}
+
+int
+stream_received_fd(struct stream *s)
+{
+	if (!s->takes_fds) {
+		return -1;
+	}
+	int fd = s->incoming;
+	s->incoming = -1;
+	return fd;
+}
 
 static bool
 is_same_address(const struct sockaddr_storage *a, const struct sockaddr_storage *b)

@@ -29,7 +29,24 @@ struct stream_ops {
 struct stream {
 	const struct stream_ops *ops;
 	int fd;
+
+	/* Descriptors, see below; stream.c's own. */
+	int outgoing;       /* goes with the next byte that is sent; if has_outgoing */
+	int incoming;       /* has come and was not taken, or -1; if takes_fds */
+	bool has_outgoing;
+	bool takes_fds;
 };
+
+/* A descriptor may go along with bytes, where the stream is a unix socket (-ENOTSUP on any
+ * other).  stream_send_fd: fd, which stays the caller's, and open until then, goes with the
+ * next byte that is sent.  stream_take_fds: from now on keep a descriptor that comes; else
+ * they are refused by the kernel.  One is kept, others are closed until it is taken. */
+int stream_send_fd(struct stream *s, int fd);
+int stream_take_fds(struct stream *s, bool take);
+/* The descriptor that has come with bytes that were read, the caller's from now on, or -1. */
+int stream_received_fd(struct stream *s);
+/* Whether it is a unix socket: the peer is a process of this machine. */
+bool stream_is_local(const struct stream *s);
 
 /* The URL to use when no option says: $OUTBOARD_SERVER, else the line "server = URL" of
  * $OUTBOARD_CONFIG or /etc/outboard/client.conf, else STREAM_URL_DEFAULT. */

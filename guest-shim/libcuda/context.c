@@ -10,6 +10,7 @@
 
 #include "common/cleanup.h"
 #include "guest-shim/libcuda/api.h"
+#include "guest-shim/libcuda/arena.h"
 #include "guest-shim/libcuda/copy_pending.h"
 #include "guest-shim/libcuda/guest.h"
 #include "guest-shim/libcuda/map.h"
@@ -87,6 +88,8 @@ context_adopt(CUcontext handle, CUdevice device, unsigned flags, bool primary,
 static void
 context_end(struct context *context)
 {
+	/* Pinned memory goes with the context, and copies of others may use it. */
+	(void)arena_drain();
 	atomic_store(&context->destroyed, true);
 	stream_end_all(context);
 	module_end_all(context);
@@ -511,12 +514,18 @@ context_synchronize(void)
 	if (result != CUDA_SUCCESS) {
 		return result;
 	}
-	if (atomic_exchange(&context->busy, false)) {
+	if (atomic_load(&context->busy) != 0) {
+		static _Atomic uint64_t last_wait;
+		uint64_t wait = atomic_fetch_add(&last_wait, 1) + 1;
 		cuCtxSynchronize_args args = { 0 };
 		cuCtxSynchronize_ret ret = { 0 };
+		/* Before it is sent: what is posted after that is not waited for. */
+		atomic_store(&context->busy, wait);
 		result = guest_call(CALL_cuCtxSynchronize, &args, &ret);
-		if (result != CUDA_SUCCESS) {
-			atomic_store(&context->busy, true);
+		/* Idle only now, and not if something was sent, or another thread waits
+		 * for something that was sent, meanwhile. */
+		if (result == CUDA_SUCCESS) {
+			atomic_compare_exchange_strong(&context->busy, &wait, 0);
 		}
 	}
 	CUresult copied = copy_pending_wait_all();

@@ -19,12 +19,15 @@ struct context {
 	unsigned long long id;
 	_Atomic CUresult sticky;  /* the error that spoiled it, or 0 */
 	atomic_bool destroyed;
-	/* Something was sent since all of it was known to be done. */
-	atomic_bool busy;
+	/* 0: all that was sent is known to be done.  CONTEXT_BUSY: something was sent since.
+	 * Else it is being waited for: the number of the last such wait. */
+	_Atomic uint64_t busy;
 	atomic_uint n_nonblocking; /* streams that do not order themselves with stream 0 */
 	atomic_bool has_priorities;
 	int least_priority, greatest_priority;
 };
+
+#define CONTEXT_BUSY UINT64_MAX
 
 static inline CUresult
 context_check(const struct context *context)
@@ -43,8 +46,8 @@ context_check(const struct context *context)
 static inline void
 context_touch(struct context *context)
 {
-	if (!atomic_load_explicit(&context->busy, memory_order_relaxed)) {
-		atomic_store_explicit(&context->busy, true, memory_order_release);
+	if (atomic_load_explicit(&context->busy, memory_order_relaxed) != CONTEXT_BUSY) {
+		atomic_store_explicit(&context->busy, CONTEXT_BUSY, memory_order_release);
 	}
 }
 

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* copy.c: copies of one row, and what all copies share: which way, and is it allowed.
  *
- * To the device: sent one-way; the bytes have left the program's buffer on return, so that
- * it may be used again, pinned or not.  From the device: waited for, unless it is an
- * asynchronous copy into memory that the map knows. */
+ * Memory that the host shares (arena.h) is copied from and to directly, when the stream has
+ * got so far, as CUDA copies pinned memory.  For other memory:  To the device: sent one-way;
+ * the bytes have left the program's buffer on return, so that it may be used again, pinned
+ * or not.  From the device: waited for, unless it is an asynchronous copy into memory that
+ * the map knows. */
 #include "guest-shim/libcuda/copy.h"
 
 #include <stdatomic.h>
@@ -11,11 +13,13 @@
 
 #include "common/checked.h"
 #include "guest-shim/libcuda/api.h"
+#include "guest-shim/libcuda/arena.h"
 #include "guest-shim/libcuda/context.h"
 #include "guest-shim/libcuda/copy_pending.h"
 #include "guest-shim/libcuda/copy_train.h"
 #include "guest-shim/libcuda/guest.h"
 #include "guest-shim/libcuda/map.h"
+#include "guest-shim/libcuda/staging.h"
 #include "guest-shim/libcuda/stream.h"
 #include "remote.h"
 
@@ -23,7 +27,9 @@
 struct place {
 	bool is_device;
 	bool is_known; /* lies in one entry of the map */
+	bool is_shared; /* and that in the arena, at offset */
 	uint64_t address;
+	uint64_t offset;
 	size_t pitch;
 };
 
@@ -52,6 +58,8 @@ locate(const struct copy *copy, const struct copy_end *end, struct place *ret_pl
 		place.is_device = map_is_device(&entry);
 		place.is_known =
 			checked_range(end->address - entry.start, size, entry.size);
+		place.is_shared = place.is_known && entry.kind == MAP_HOST &&
+			arena_offset(end->address, &place.offset);
 		if (place.is_device && !place.is_known) {
 			return CUDA_ERROR_INVALID_VALUE;
 		}
@@ -71,6 +79,41 @@ train_of(const struct copy *copy, const struct place *device, const struct place
 		.width = copy->width, .height = copy->height, .stream = stream };
 }
 
+static bool
+is_staged(const struct copy_train *train)
+{
+	return train->width >= STAGING_MIN || train->width * train->height >= STAGING_MIN;
+}
+
+/* The host's end is shared: nothing is sent but where it is. */
+static CUresult
+shared(const struct copy *copy, const struct place *device, const struct place *host,
+	call_handle stream)
+{
+	struct arena_copy shared = { .device = device->address,
+		.device_pitch = device->pitch, .offset = host->offset,
+		.host_pitch = host->pitch, .width = copy->width, .height = copy->height,
+		.stream = stream };
+	uint64_t mark = copy_pending_mark();
+
+	if (copy->height > 1 && device->pitch == copy->width && host->pitch == copy->width) {
+		shared.width *= copy->height;
+		shared.height = 1;
+	}
+	CUresult result = host->address == copy->src.address
+		? arena_copy_to_device(&shared)
+		: arena_copy_to_host(&shared);
+	if (result != CUDA_SUCCESS || !copy->wait) {
+		return result;
+	}
+	/* The stream is known to have work: no need to look whether the context has. */
+	cuStreamSynchronize_args args = { .hStream = stream };
+	cuStreamSynchronize_ret ret = { 0 };
+	result = guest_call(CALL_cuStreamSynchronize, &args, &ret);
+	CUresult earlier = copy_pending_wait_stream(stream, mark);
+	return result != CUDA_SUCCESS ? result : earlier;
+}
+
 static CUresult
 to_device(const struct copy *copy, const struct place *dst, const struct place *src,
 	call_handle stream)
@@ -79,6 +122,9 @@ to_device(const struct copy *copy, const struct place *dst, const struct place *
 	struct context *context = thread_self.current;
 	size_t size;
 
+	if (src->is_shared) {
+		return shared(copy, dst, src, stream);
+	}
 	/* A copy to the guest that has not arrived may be what is to be sent. */
 	if (src->is_known && extent(copy, &copy->src, &size)) {
 		CUresult result = copy_pending_wait_range(src->address, size);
@@ -86,7 +132,7 @@ to_device(const struct copy *copy, const struct place *dst, const struct place *
 			return result;
 		}
 	}
-	CUresult result = copy_train_send(&train);
+	CUresult result = is_staged(&train) ? staging_send(&train) : copy_train_send(&train);
 	/* CUDA's has reached the device when it returns.  Whoever comes after it in an
 	 * ordinary stream comes after it on the host, too; not so in a non-blocking one. */
 	if (result == CUDA_SUCCESS && copy->wait &&
@@ -102,11 +148,14 @@ to_host(const struct copy *copy, const struct place *dst, const struct place *sr
 {
 	struct copy_train train = train_of(copy, src, dst, stream);
 
+	if (dst->is_shared) {
+		return shared(copy, src, dst, stream);
+	}
 	if (!copy->wait && dst->is_known && (copy->height == 1 || dst->pitch == copy->width)) {
 		return copy_train_start(&train);
 	}
 	uint64_t mark = copy_pending_mark();
-	CUresult result = copy_train_fetch(&train);
+	CUresult result = is_staged(&train) ? staging_fetch(&train) : copy_train_fetch(&train);
 	CUresult earlier = copy_pending_wait_stream(stream, mark);
 	return result != CUDA_SUCCESS ? result : earlier;
 }

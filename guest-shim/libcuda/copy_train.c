@@ -27,6 +27,8 @@ is_packed(size_t pitch, const struct copy_train *train)
 bool
 copy_train_next(struct copy_train *train, struct copy_piece *ret_piece)
 {
+	size_t max = train->piece_max != 0 ? train->piece_max : CALL_PAYLOAD_MAX;
+
 	if (train->row == 0 && train->column == 0 && train->height > 1 &&
 		is_packed(train->device_pitch, train) && is_packed(train->host_pitch, train)) {
 		train->width *= train->height; /* one long row: the caller has checked it */
@@ -42,9 +44,9 @@ copy_train_next(struct copy_train *train, struct copy_piece *ret_piece)
 		.height = 1,
 		.is_packed = true,
 	};
-	if (train->width > CALL_PAYLOAD_MAX) {
-		if (piece.width > CALL_PAYLOAD_MAX) {
-			piece.width = CALL_PAYLOAD_MAX;
+	if (train->column > 0 || train->width > max) {
+		if (piece.width > max) {
+			piece.width = max;
 		}
 		train->column += piece.width;
 		if (train->column == train->width) {
@@ -52,7 +54,7 @@ copy_train_next(struct copy_train *train, struct copy_piece *ret_piece)
 			train->row++;
 		}
 	} else {
-		size_t most = CALL_PAYLOAD_MAX / train->width;
+		size_t most = max / train->width;
 		size_t left = train->height - train->row;
 		piece.height = left < most ? left : most;
 		piece.is_packed = piece.height == 1 || train->host_pitch == train->width;

@@ -17,6 +17,7 @@ struct copy_train {
 	size_t host_pitch;
 	size_t width, height;
 	call_handle stream;
+	size_t piece_max; /* bytes, at most CALL_PAYLOAD_MAX, which 0 means */
 	/* Where the train is. */
 	size_t row, column;
 };
@@ -29,7 +30,7 @@ struct copy_piece {
 	bool is_packed; /* its bytes lie in the guest's memory one after another */
 };
 
-/* The next piece of at most CALL_PAYLOAD_MAX bytes; false at the end. */
+/* The next piece of at most piece_max bytes; false at the end. */
 bool copy_train_next(struct copy_train *train, struct copy_piece *ret_piece);
 
 /* To the device: the bytes have left the guest's memory when it returns. */

@@ -6,6 +6,7 @@
 
 #include "common/cleanup.h"
 #include "guest-shim/libcuda/api.h"
+#include "guest-shim/libcuda/arena.h"
 #include "guest-shim/libcuda/guest.h"
 #include "guest-shim/libcuda/session.h"
 
@@ -128,6 +129,7 @@ is_out_of_reach(CUdevice_attribute attribute)
 {
 	switch (attribute) {
 	case CU_DEVICE_ATTRIBUTE_CAN_MAP_HOST_MEMORY:
+		return !arena_is_mapped();
 	case CU_DEVICE_ATTRIBUTE_MANAGED_MEMORY:
 	case CU_DEVICE_ATTRIBUTE_CONCURRENT_MANAGED_ACCESS:
 	case CU_DEVICE_ATTRIBUTE_PAGEABLE_MEMORY_ACCESS:

@@ -11,6 +11,7 @@
 #include <sys/mman.h>
 
 #include "common/checked.h"
+#include "guest-shim/libcuda/arena.h"
 
 static struct {
 	pthread_rwlock_t lock;
@@ -115,7 +116,8 @@ remove_if(bool (*gone)(const struct map_entry *entry, const void *user), const v
 	for (size_t i = 0; i < map.n; i++) {
 		if (!gone(&map.entries[i], user)) {
 			map.entries[kept++] = map.entries[i];
-		} else if (map.entries[i].kind == MAP_HOST) {
+		} else if (map.entries[i].kind == MAP_HOST &&
+			!arena_give((void *)(uintptr_t)map.entries[i].start)) {
 			munmap((void *)(uintptr_t)map.entries[i].start, map.entries[i].size);
 		}
 	}

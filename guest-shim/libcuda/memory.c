@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* memory.c: allocating and freeing, on the device and in the guest.
  *
- * Host memory is the guest's own and ordinary: what makes it "pinned" is that the map knows
- * it, so that copies to it need not be waited for. */
+ * Host memory is of the arena, which the host shares and pins.  Where there is none, or it
+ * is full, it is the guest's own and ordinary: what makes that "pinned" is that the map
+ * knows it, so that copies to it need not be waited for. */
 #include <pthread.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -11,6 +12,7 @@
 #include "common/checked.h"
 #include "common/log.h"
 #include "guest-shim/libcuda/api.h"
+#include "guest-shim/libcuda/arena.h"
 #include "guest-shim/libcuda/context.h"
 #include "guest-shim/libcuda/copy_pending.h"
 #include "guest-shim/libcuda/guest.h"
@@ -235,23 +237,29 @@ cuMemHostAlloc(void **pp, size_t bytesize, unsigned int Flags)
 		(pp == NULL || bytesize == 0 || bytesize > SIZE_MAX / 2 || (Flags & ~known) != 0)) {
 		result = CUDA_ERROR_INVALID_VALUE;
 	}
-	if (result == CUDA_SUCCESS && (Flags & CU_MEMHOSTALLOC_DEVICEMAP)) {
-		result = UNSUPPORTED("host memory mapped into the device "
+	if (result == CUDA_SUCCESS && (Flags & CU_MEMHOSTALLOC_DEVICEMAP) &&
+		!arena_is_mapped()) {
+		result = UNSUPPORTED("host memory mapped into a device that is not here "
 				     "(CU_MEMHOSTALLOC_DEVICEMAP, cudaHostAllocMapped)");
 	}
 	if (result != CUDA_SUCCESS) {
 		return result;
 	}
 	size_t size = round_up(bytesize, (size_t)sysconf(_SC_PAGESIZE));
-	void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
-		-1, 0);
+	void *memory = MAP_FAILED;
+	if (!arena_allocate(size, &memory) && !(Flags & CU_MEMHOSTALLOC_DEVICEMAP)) {
+		memory = mmap(NULL, size, PROT_READ | PROT_WRITE,
+			MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	}
 	if (memory == MAP_FAILED) {
 		return CUDA_ERROR_OUT_OF_MEMORY;
 	}
 	result = map_add(&(struct map_entry){ .start = (uintptr_t)memory, .size = size,
 		.kind = MAP_HOST, .flags = Flags, .context = context });
 	if (result != CUDA_SUCCESS) {
-		munmap(memory, size);
+		if (!arena_give(memory)) {
+			munmap(memory, size);
+		}
 		return result;
 	}
 	*pp = memory;
@@ -277,11 +285,39 @@ cuMemFreeHost(void *p)
 		entry.start != (uintptr_t)p) {
 		return CUDA_ERROR_INVALID_VALUE;
 	}
-	result = copy_pending_wait_range(entry.start, entry.size);
+	uint64_t offset;
+	bool shared = arena_offset(entry.start, &offset);
+	result = shared ? arena_drain() : copy_pending_wait_range(entry.start, entry.size);
 	if (!map_take((uintptr_t)p, MAP_HOST, &entry)) {
 		return CUDA_ERROR_INVALID_VALUE;
 	}
-	munmap(p, entry.size);
+	if (!arena_give(p)) {
+		munmap(p, entry.size);
+	}
+	return result;
+}
+
+/* Where it is mapped, it is so at its own address. */
+CUDA_EXPORT CUresult CUDAAPI
+cuMemHostGetDevicePointer_v2(CUdeviceptr *pdptr, void *p, unsigned int Flags)
+{
+	struct map_entry entry;
+	struct context *context;
+	uint64_t offset;
+	CUresult result = context_current(&context);
+
+	if (result == CUDA_SUCCESS && (pdptr == NULL || Flags != 0 ||
+		!map_find((uintptr_t)p, &entry) || map_is_device(&entry))) {
+		result = CUDA_ERROR_INVALID_VALUE;
+	}
+	if (result == CUDA_SUCCESS &&
+		(!arena_offset((uintptr_t)p, &offset) || !arena_is_mapped())) {
+		result = UNSUPPORTED("the device pointer of host memory that the host does "
+				     "not share (cudaHostGetDevicePointer)");
+	}
+	if (result == CUDA_SUCCESS) {
+		*pdptr = (uintptr_t)p;
+	}
 	return result;
 }
 

@@ -3,12 +3,22 @@
 #include <string.h>
 
 #include "guest-shim/libcuda/api.h"
+#include "guest-shim/libcuda/arena.h"
 #include "guest-shim/libcuda/context.h"
 #include "guest-shim/libcuda/guest.h"
 #include "guest-shim/libcuda/map.h"
 #include "guest-shim/libcuda/session.h"
 
 #define SET(type, value) (*(type *)data = (value), CUDA_SUCCESS)
+
+static bool
+is_mapped(const struct map_entry *entry)
+{
+	uint64_t offset;
+
+	return entry != NULL && (map_is_device(entry) ||
+		(arena_offset(entry->start, &offset) && arena_is_mapped()));
+}
 
 /* entry is NULL for a pointer that CUDA does not know; where that is an error, the caller
  * has returned it already. */
@@ -32,9 +42,9 @@ attribute(void *data, CUpointer_attribute which, const struct map_entry *entry)
 	case CU_POINTER_ATTRIBUTE_RANGE_SIZE:
 		return SET(size_t, entry != NULL ? entry->size : 0);
 	case CU_POINTER_ATTRIBUTE_MAPPED:
-		return SET(int, device);
+		return SET(int, is_mapped(entry));
 	case CU_POINTER_ATTRIBUTE_ACCESS_FLAGS:
-		return SET(int, device ? CU_POINTER_ATTRIBUTE_ACCESS_FLAG_READWRITE : 0);
+		return SET(int, is_mapped(entry) ? CU_POINTER_ATTRIBUTE_ACCESS_FLAG_READWRITE : 0);
 	case CU_POINTER_ATTRIBUTE_SYNC_MEMOPS:
 	case CU_POINTER_ATTRIBUTE_IS_MANAGED:
 	case CU_POINTER_ATTRIBUTE_IS_LEGACY_CUDA_IPC_CAPABLE:
@@ -57,9 +67,9 @@ address_attribute(void *data, CUpointer_attribute which, const struct map_entry 
 	bool device = entry != NULL && map_is_device(entry);
 
 	if (which == CU_POINTER_ATTRIBUTE_DEVICE_POINTER) {
-		/* Host memory is not mapped into any device here. */
-		*(CUdeviceptr *)data = device ? pointer : 0;
-		return device ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE;
+		/* Host memory that is mapped has the same address there. */
+		*(CUdeviceptr *)data = is_mapped(entry) ? pointer : 0;
+		return is_mapped(entry) ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE;
 	}
 	if (which == CU_POINTER_ATTRIBUTE_HOST_POINTER) {
 		bool host = entry != NULL && !device;

@@ -16,6 +16,7 @@
 #include "common/cleanup.h"
 #include "common/log.h"
 #include "common/status.h"
+#include "guest-shim/libcuda/arena.h"
 #include "guest-shim/libcuda/stats.h"
 #include "guest-shim/libcuda/visible.h"
 #include "rpc/stream.h"
@@ -155,6 +156,7 @@ static CUresult
 greet(struct lane *lane)
 {
 	session_hello_args args = { .guest_version = SESSION_VERSION,
+		.guest_features = arena_wanted_features(),
 		.pid = (uint64_t)getpid(), .program_name = program_invocation_short_name };
 	session_hello_ret ret = { 0 };
 	struct lane_reply reply = { .ret = &ret };
@@ -179,6 +181,7 @@ greet(struct lane *lane)
 			ret.u.session_hello_result_u.out.host_version, SESSION_VERSION);
 		result = CUDA_ERROR_SYSTEM_DRIVER_MISMATCH;
 	} else {
+		arena_greeted(ret.u.session_hello_result_u.out.host_features);
 		result = learn(&ret.u.session_hello_result_u.out);
 	}
 	xdr_free((xdrproc_t)xdr_session_hello_ret, (char *)&ret);
@@ -215,7 +218,8 @@ session_connect(void)
 	}
 	stats_connected(lane);
 	atomic_store_explicit(&session.lane, lane, memory_order_release);
-	return CUDA_SUCCESS;
+	arena_begin();
+	return session_error(); /* it may have been lost already */
 }
 
 CUresult

@@ -88,10 +88,13 @@ class Daemon:
     def status_value(self, pattern):
         return int(re.search(pattern, self.status().stdout)[1])
 
+    def command(self, *command, server=None):
+        return [os.environ['OUTBOARD'], 'run', '--server', server or self.tcp, *command]
+
     def run(self, *command, server=None, timeout=120, env=None):
         """A program through `outboard run`; its result, with output as text."""
         return subprocess.run(
-            [os.environ['OUTBOARD'], 'run', '--server', server or self.tcp, *command],
+            self.command(*command, server=server),
             capture_output=True, text=True, timeout=timeout, stdin=subprocess.DEVNULL,
             env={**os.environ, **(env or {})})
 

@@ -27,7 +27,9 @@ def main():
     program = sys.argv[1]
     with Daemon() as daemon:
         for server, ending, status in ((daemon.tcp, 'return', 0), (daemon.unix, 'exit', 7)):
-            result = daemon.run(program, ending, server=server, env={'OUTBOARD_STATS': '1'})
+            # Without shared memory, so that the calls are the same over both.
+            result = daemon.run(program, ending, server=server,
+                                env={'OUTBOARD_STATS': '1', 'OUTBOARD_ARENA': '0'})
             expect(result.returncode == status, 'the exit status is the program\'s', result)
             expect(result.stdout == 'PASS\n', 'nothing is added to stdout', result)
             report = result.stderr

@@ -44,8 +44,15 @@ class Closed(Exception):
 
 
 class Guest:
-    def __init__(self, port, timeout=20):
-        self.socket = socket.create_connection(('127.0.0.1', port), timeout=timeout)
+    """where: a TCP port, or the path of a unix socket."""
+
+    def __init__(self, where, timeout=20):
+        if isinstance(where, int):
+            self.socket = socket.create_connection(('127.0.0.1', where), timeout=timeout)
+        else:
+            self.socket = socket.socket(socket.AF_UNIX)
+            self.socket.settimeout(timeout)
+            self.socket.connect(where)
         self.xid = 100
 
     def __enter__(self):
@@ -96,13 +103,28 @@ class Guest:
         self.tell(name, args)
         return self.reply()
 
-    def hello(self, name=b'hostile'):
-        status, _, result, _ = self.ask('session_hello', u32(1, 0) + u64(1) + opaque(name))
-        assert (status, result) == (0, 0), f'HELLO: {status} {result}'
+    def send_fds(self, data, fds):
+        try:
+            sent = socket.send_fds(self.socket, [data], fds)
+        except (BrokenPipeError, ConnectionResetError) as error:
+            raise Closed from error
+        self.send(data[sent:])
 
-    def enter(self):
+    def ask_with_fds(self, name, args, fds):
+        self.xid += 1
+        self.send_fds(record(call_header(NUMBER[name], self.xid) + args), fds)
+        return self.reply()
+
+    def hello(self, name=b'hostile', features=0):
+        """The features that the host grants."""
+        status, _, result, rest = self.ask('session_hello', u32(1, features) + u64(1) +
+                                           opaque(name))
+        assert (status, result) == (0, 0), f'HELLO: {status} {result}'
+        return struct.unpack('>II', rest[:8])[1]
+
+    def enter(self, features=0):
         """HELLO, a context, and it is current."""
-        self.hello()
+        self.hello(features=features)
         status, _, result, _ = self.ask('cuDevicePrimaryCtxRetain',
                                         u64(handle(CONTEXT, 0)) + u32(0))
         assert (status, result) == (0, 0), f'context: {status} {result}'

@@ -6,9 +6,12 @@ After each of them the daemon answers, the worker of the liar is gone, and an ho
 gets right results; at the end the daemon holds no more than at the start.
 """
 
+import contextlib
+import fcntl
 import os
 import pathlib
 import random
+import re
 import sys
 import time
 
@@ -19,6 +22,8 @@ from guest import (CONTEXT, EVENT, FUNCTION, KERNEL, LAST, LIBRARY, MODULE, NUMB
 from harness import Daemon, expect, wait_for  # noqa: E402
 
 INVALID_VALUE, INVALID_IMAGE, INVALID_HANDLE = 1, 200, 400
+NOT_REGISTERED, NOT_PERMITTED = 713, 800
+ARENA = 1
 GARBAGE_ARGS = 4
 PTX = (b'.version 6.4\n.target sm_75\n.address_size 64\n'
        b'.visible .entry one(.param .u64 p)\n{ ret; }\n')
@@ -275,13 +280,221 @@ def vanish_in_a_payload(daemon):
         g.send(u32(LAST | len(body) + (1 << 20)) + body + b'x' * 1000)
 
 
+# ---- shared memory ----
+
+MIB = 1 << 20
+
+
+@contextlib.contextmanager
+def memory(size, seals=fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW):
+    fd = os.memfd_create('hostile', os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+    try:
+        os.ftruncate(fd, size)
+        if seals:
+            fcntl.fcntl(fd, fcntl.F_ADD_SEALS, seals)
+        yield fd
+    finally:
+        os.close(fd)
+
+
+def unix_path(daemon):
+    return daemon.unix.removeprefix('unix://')
+
+
+def worker_fds(daemon):
+    """Open files of the worker that serves the last guest."""
+    pid = re.findall(r'guest: start .* worker=(\d+)', daemon.log())[-1]
+    return len(os.listdir(f'/proc/{pid}/fd'))
+
+
+def arenas_that_lie(daemon):
+    good = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW
+    for what, real, seals, said in (
+            ('unsealed', MIB, 0, MIB), ('may shrink', MIB, fcntl.F_SEAL_GROW, MIB),
+            ('may grow', MIB, fcntl.F_SEAL_SHRINK, MIB),
+            ('read-only', MIB, good | fcntl.F_SEAL_WRITE, MIB),
+            ('smaller than said', MIB, good, 2 * MIB), ('larger', 2 * MIB, good, MIB),
+            ('empty', 0, good, 0), ('no size', MIB, good, 0), ('odd', MIB + 1, good, MIB + 1),
+            ('a lot', 2**50, good, 2**50), ('all', MIB, good, 2**64 - 4096)):
+        with Guest(unix_path(daemon)) as g, memory(real, seals) as fd:
+            g.enter(ARENA)
+            _, _, result, _ = g.ask_with_fds('arena_open', u64(said), [fd])
+            expect(result not in (0, None), f'{what}: {result}')
+            _, _, result, _ = g.ask('arena_pin', u64(0, 4096))
+            expect(result == NOT_PERMITTED, f'pinned in one that is {what}: {result}')
+            _, _, result, _ = g.ask_with_fds('arena_open', u64(said), [fd])
+            expect(result not in (0, None), f'{what}, again: {result}')
+    for other in os.pipe() + (os.open('/dev/zero', os.O_RDWR), os.open('/', os.O_RDONLY)):
+        with Guest(unix_path(daemon)) as g:
+            g.enter(ARENA)
+            _, _, result, _ = g.ask_with_fds('arena_open', u64(MIB), [other])
+            expect(result == INVALID_VALUE, f'not memory at all: {result}')
+        os.close(other)
+
+
+def arena_without_descriptor(daemon):
+    with Guest(unix_path(daemon)) as g:
+        g.enter(ARENA)
+        _, _, result, _ = g.ask('arena_open', u64(MIB))
+        expect(result == INVALID_VALUE, f'without a descriptor: {result}')
+
+
+def arena_without_asking(daemon):
+    """Descriptors from a guest that was not granted the feature, or has not said HELLO."""
+    with Guest(unix_path(daemon)) as g, memory(MIB) as fd:
+        g.enter(0)
+        _, _, result, _ = g.ask_with_fds('arena_open', u64(MIB), [fd])
+        expect(result == NOT_PERMITTED, f'not granted: {result}')
+    with Guest(unix_path(daemon)) as g, memory(MIB) as fd:
+        hello = u32(1, ARENA) + u64(1) + opaque(b'early')
+        status, _, result, _ = g.ask_with_fds('session_hello', hello, [fd])
+        expect((status, result) == (0, 0), f'HELLO with a descriptor: {status} {result}')
+        _, _, result, _ = g.ask('arena_open', u64(MIB))
+        expect(result == INVALID_VALUE, f'the descriptor of the HELLO was kept: {result}')
+
+
+def arena_over_tcp(daemon):
+    with Guest(daemon.port) as g:
+        expect(g.hello(features=2**32 - 1) == 0, 'shared memory was offered over TCP')
+        _, _, result, _ = g.ask('arena_open', u64(MIB))
+        expect(result == NOT_PERMITTED, f'over TCP: {result}')
+
+
+def arena_twice(daemon):
+    with Guest(unix_path(daemon)) as g, memory(MIB) as fd:
+        expect(g.hello(features=2**32 - 1) == ARENA, 'which features there are')
+        _, _, result, _ = g.ask_with_fds('arena_open', u64(MIB), [fd])
+        expect(result == 0, f'an honest arena: {result}')
+        _, _, result, _ = g.ask_with_fds('arena_open', u64(MIB), [fd])
+        expect(result == NOT_PERMITTED, f'a second one: {result}')
+
+
+def flood_of_descriptors(daemon):
+    with Guest(unix_path(daemon)) as g, memory(MIB) as fd:
+        g.enter(ARENA)
+        before = worker_fds(daemon)
+        mark = record(call_header(NUMBER['session_mark']))
+        for _ in range(200):
+            g.send_fds(mark, [fd] * 100)
+            g.reply()
+        expect(worker_fds(daemon) <= before + 1, 'descriptors are piling up')
+        _, _, result, _ = g.ask_with_fds('arena_open', u64(MIB), [fd] * 250)
+        expect(result == 0, f'after the flood: {result}')
+        for _ in range(200):
+            g.send_fds(mark, [fd] * 100)
+            g.reply()
+        expect(worker_fds(daemon) <= before, 'descriptors after the arena was opened')
+
+
+def open_arena(g, fd, size):
+    g.enter(ARENA)
+    _, _, result, _ = g.ask_with_fds('arena_open', u64(size), [fd])
+    expect(result == 0, f'an honest arena: {result}')
+
+
+def ranges_of_an_arena_that_lie(daemon):
+    with Guest(unix_path(daemon)) as g, memory(16 * MIB) as fd:
+        open_arena(g, fd, 16 * MIB)
+        for offset, size in ((0, 0), (1, 4096), (0, 4095), (0, 17 * MIB), (16 * MIB, 4096),
+                             (2**64 - 4096, 4096), (2**64 - 4096, 8192), (4096, 2**64 - 4096),
+                             (8 * MIB, 8 * MIB + 4096), (2**63, 2**63)):
+            _, _, result, _ = g.ask('arena_pin', u64(offset, size))
+            expect(result == INVALID_VALUE, f'{offset:#x} + {size:#x}: {result}')
+            g.tell('arena_unpin', u64(offset, size))
+            _, head, _, _ = g.ask('session_mark', u32(0))
+            expect(head[1] != 0, f'unpinned {offset:#x} + {size:#x}')
+        _, _, result, _ = g.ask('arena_pin', u64(MIB, MIB))
+        expect(result == 0, f'an honest range: {result}')
+        for offset, size in ((MIB, MIB), (0, 2 * MIB), (MIB + 4096, 4096), (0, 16 * MIB),
+                             (2 * MIB - 4096, MIB)):
+            _, _, result, _ = g.ask('arena_pin', u64(offset, size))
+            expect(result != 0, f'{offset:#x} + {size:#x} overlaps')
+        for offset, size in ((MIB, 4096), (MIB + 4096, MIB - 4096), (0, MIB)):
+            g.tell('arena_unpin', u64(offset, size))
+            _, head, _, _ = g.ask('session_mark', u32(0))
+            expect(head[1] == NOT_REGISTERED, f'unpinned a part: {head}')
+        g.tell('arena_unpin', u64(MIB, MIB))
+        g.tell('arena_unpin', u64(MIB, MIB))
+        _, head, _, _ = g.ask('session_mark', u32(0))
+        expect(head[1] == NOT_REGISTERED, f'unpinned twice: {head}')
+        # The table of ranges is bounded.
+        refused = 0
+        for i in range(4096):
+            refused += g.ask('arena_pin', u64(i * 4096, 4096))[2] != 0
+        expect(refused == 0, f'{refused} of 4096 ranges were refused')
+    with Guest(unix_path(daemon)) as g, memory(64 * MIB) as fd:
+        open_arena(g, fd, 64 * MIB)
+        results = [g.ask('arena_pin', u64(i * 8192, 4096))[2] for i in range(5000)]
+        expect(0 not in results[4096:], 'more than 4096 ranges')
+
+
+def copies_outside_of_the_arena(daemon):
+    with Guest(unix_path(daemon)) as g, memory(16 * MIB) as fd:
+        open_arena(g, fd, 16 * MIB)
+        there = g.allocate(4 * MIB)
+        _, _, result, _ = g.ask('arena_pin', u64(4 * MIB, 4 * MIB))
+        expect(result == 0, f'an honest range: {result}')
+        start, end, far = 4 * MIB, 8 * MIB, 2**64
+        for call in 'copy_arena_htod', 'copy_arena_dtoh':
+            for offset, pitch, width, height in (
+                    (0, 0, 16, 1), (start - 1, 0, 16, 1), (end - 15, 0, 16, 1), (end, 0, 1, 1),
+                    (start, 0, 4 * MIB + 1, 1), (far - 16, 0, 32, 1), (start, 0, far - 1, 1),
+                    (start, 0, far - start, 1), (start, 4096, 16, 1025), (start, 8, 16, 2),
+                    (start, 2**63, 16, 3), (start, 2**32, 16, 2**32 + 1),
+                    (start, far - 1, far - 1, far - 1), (start, 16, 16, 2**60),
+                    (start, far - start, 16, 2), (2**63, 2**63, 16, 2)):
+                g.tell(call, u64(there, 16, offset, pitch, width, height, 0))
+                _, head, _, _ = g.ask('session_mark', u32(0))
+                expect(head[1] == INVALID_VALUE,
+                       f'{call} {offset:#x} {pitch:#x} {width:#x} {height:#x}: {head}')
+            g.tell(call, u64(there, 16, start, 16, 16, 4, 0))
+            g.tell(call, u64(there, 0, end - 16, 0, 16, 1, 0))
+            g.tell(call, u64(there, far - 1, 0, far - 1, 0, far - 1, 0))
+            _, head, result, _ = g.ask('cuCtxSynchronize', u32(0))
+            expect((head[1], result) == (0, 0), f'honest copies: {head} {result}')
+            g.tell(call, u64(there, 16, start, 16, 16, 1, handle(STREAM, 77)))
+            _, head, _, _ = g.ask('session_mark', u32(0))
+            expect(head[1] == INVALID_HANDLE, f'a stream that is not there: {head}')
+        # Unpinned under a copy that may still run, with holes in it, and gone.
+        for i in range(50):
+            g.tell('copy_arena_htod', u64(there, 0, start, 0, 4 * MIB, 1, 0))
+            g.tell('arena_unpin', u64(start, 4 * MIB))
+            g.tell('copy_arena_htod', u64(there, 0, start, 0, 16, 1, 0))
+            _, _, result, _ = g.ask('arena_pin', u64(start, 4 * MIB))
+            expect(result == 0, f'pinned again: {result}')
+        g.tell('copy_arena_dtoh', u64(there, 0, start, 0, 4 * MIB, 1, 0))
+
+
+def arena_after_a_reset(daemon):
+    """Ranges outlive the context that the worker pinned them in."""
+    with Guest(unix_path(daemon)) as g, memory(4 * MIB) as fd:
+        open_arena(g, fd, 4 * MIB)
+        os.pwrite(fd, b'before' * 100, 4096)
+        _, _, result, _ = g.ask('arena_pin', u64(0, MIB))
+        expect(result == 0, f'an honest range: {result}')
+        for _ in range(3):
+            there = g.allocate(4096)
+            g.tell('copy_arena_htod', u64(there, 0, 4096, 0, 600, 1, 0))
+            g.tell('copy_arena_dtoh', u64(there, 0, 8192, 0, 600, 1, 0))
+            _, head, result, _ = g.ask('cuCtxSynchronize', u32(0))
+            expect((head[1], result) == (0, 0), f'copies: {head} {result}')
+            expect(os.pread(fd, 600, 8192) == b'before' * 100, 'other bytes came back')
+            os.pwrite(fd, b'x' * 600, 8192)
+            g.tell('copy_arena_htod', u64(there, 0, 4096, 0, 600, 1, 0))
+            status, _, result, _ = g.ask('cuDevicePrimaryCtxReset_v2', u32(0))
+            expect((status, result) == (0, 0), f'reset: {status} {result}')
+            g.tell('session_context', u64(handle(CONTEXT, 0)))
+
+
 ATTACKS = [
     random_bytes, huge_record, empty_fragments, truncated_record, a_reply_instead_of_a_call,
     credentials_too_long, a_call_before_hello, silent_crowd, unknown_handles,
     stale_and_mistyped_handles, handles_out_of_range, arguments_that_do_not_decode,
     payloads_that_lie, sizes_that_overflow, wild_addresses, images_that_lie,
     parameters_of_another_size, hello_twice, another_version, flood_without_reading,
-    flood_of_one_way_calls, vanish_in_a_payload,
+    flood_of_one_way_calls, vanish_in_a_payload, arenas_that_lie, arena_without_descriptor,
+    arena_without_asking, arena_over_tcp, arena_twice, flood_of_descriptors,
+    ranges_of_an_arena_that_lie, copies_outside_of_the_arena, arena_after_a_reset,
 ]
 
 
