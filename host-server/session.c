@@ -40,6 +40,11 @@
 #define SPIN_US_FEW_CPUS 10
 #define SPIN_US_DEFAULT 50
 #define SPIN_US_MAX 1000
+/* While a guest waits for the device, and there are processors to spare: sleeping until an
+ * event costs a quarter of a millisecond (measured on an H200 in a VM), and natively the
+ * program's thread would spin all the time. */
+#define SPIN_WAIT_US 10000
+#define SPIN_WAIT_CPUS 4
 
 static unsigned
 spin_default(void)
@@ -55,6 +60,15 @@ spin_default(void)
 		log_warning("session: OUTBOARD_SPIN_US must be 0 to %d", SPIN_US_MAX);
 	}
 	return sysconf(_SC_NPROCESSORS_ONLN) > 2 ? SPIN_US_DEFAULT : SPIN_US_FEW_CPUS;
+}
+
+/* How long to look for news before sleeping, in nanoseconds. */
+static uint64_t
+spin_ns(const struct session *s)
+{
+	bool waiting = s->spin_us > 0 && s->many_cpus && wait_any(s);
+
+	return (waiting ? SPIN_WAIT_US : s->spin_us) * 1000ull;
 }
 
 /* ---- life ---- */
@@ -92,6 +106,7 @@ session_new(const struct session_options *options, struct session **ret_session,
 	s->output = options->output;
 	s->guest_id = options->guest_id;
 	s->spin_us = options->spin_us < 0 ? spin_default() : (unsigned)options->spin_us;
+	s->many_cpus = sysconf(_SC_NPROCESSORS_ONLN) >= SPIN_WAIT_CPUS;
 	int r = session_init(s, options);
 	if (r < 0) {
 		snprintf(ret_why, why_size, "cannot make a session: %s", strerror(-r));
@@ -250,7 +265,7 @@ session_run(struct session *s)
 		/* Waking up costs more than looking for a moment longer. */
 		uint64_t now = now_ns();
 		idle_since = idle_since == 0 ? now : idle_since;
-		if (now - idle_since < (uint64_t)s->spin_us * 1000) {
+		if (now - idle_since < spin_ns(s)) {
 			continue;
 		}
 		r = session_sleep(s);

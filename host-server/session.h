@@ -33,6 +33,7 @@ struct session {
 	struct context *home;	       /* the primary context that the worker holds */
 	uint64_t guest_id;
 	unsigned spin_us; /* look for news this long before sleeping */
+	bool many_cpus;
 	bool deferred;	  /* the call being served is answered later */
 	bool flush;	  /* replies are gathered and not sent */
 	int error;	  /* negative errno that ends the session, or 0 */
