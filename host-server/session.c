@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -266,6 +267,8 @@ session_run(struct session *s)
 		uint64_t now = now_ns();
 		idle_since = idle_since == 0 ? now : idle_since;
 		if (now - idle_since < spin_ns(s)) {
+			/* Wake-ups like to put the guest on this very processor. */
+			sched_yield();
 			continue;
 		}
 		r = session_sleep(s);

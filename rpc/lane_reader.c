@@ -9,6 +9,7 @@
 #include <cuda.h>
 #include <errno.h>
 #include <poll.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -102,6 +103,8 @@ wait_readable(struct lane *lane)
 			if (ready != 0) {
 				return ready < 0 ? ready : 0;
 			}
+			/* Wake-ups like to put the peer on this very processor. */
+			sched_yield();
 		} while (now_ns() < until);
 	}
 	int ready = lane->stream->ops->wait(lane->stream, POLLIN, -1);
