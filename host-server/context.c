@@ -119,7 +119,7 @@ context_take_event(struct session *s, struct context *context)
 		return NULL;
 	}
 	CUresult result = s->driver->calls.cuEventCreate(
-		&event, CU_EVENT_DISABLE_TIMING | CU_EVENT_BLOCKING_SYNC);
+		&event, CU_EVENT_DISABLE_TIMING);
 	if (context != s->context) {
 		context_leave(s);
 	}

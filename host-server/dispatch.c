@@ -77,9 +77,8 @@ serve_before(struct session *s, const struct server_call *call)
 
 	switch (call->info->number) {
 	case CALL_cuEventCreate:
-		/* Should a waiter have to sleep for it, then without burning a processor.
-		 */
-		((cuEventCreate_args *)call->args)->Flags |= CU_EVENT_BLOCKING_SYNC;
+		/* Nobody sleeps in the driver for it (waiter.c). */
+		((cuEventCreate_args *)call->args)->Flags &= ~(u_int)CU_EVENT_BLOCKING_SYNC;
 		return CUDA_SUCCESS;
 	case CALL_cuMemAlloc_v2:
 		size = ((cuMemAlloc_v2_args *)call->args)->bytesize;

@@ -331,7 +331,7 @@ a_train_longer_than_the_pool_arrives(void **state)
 	cleanup_free uint8_t *in = calloc(1, SIZE * N);
 	uint64_t memory = new_memory(b, SIZE * N);
 
-	fake_set_lateness(1000000);
+	fake_set_lateness(5);
 	fill(out, SIZE * N, 5);
 	for (size_t i = 0; i < N; i++) {
 		put(b, memory + i * SIZE, out + i * SIZE, SIZE, 0);
@@ -557,7 +557,7 @@ a_sticky_error_answers_who_waits(void **state)
 		.context = CONTEXT };
 	struct lane_reply waiting = { .ret = &ret };
 
-	fake_set_lateness(1000000);
+	fake_set_lateness(5);
 	put(b, memory, &byte, 1, 0);
 	assert_int_equal(lane_start(b->lane, &m, &waiting, true), 0);
 	mark(b);
