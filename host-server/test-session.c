@@ -1,279 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* test-session.c: a whole session in this process: our lane on one end, a late driver on
  * the other. */
-#include "host-server/session.h"
+#include "host-server/test-bench.h"
 
-#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 #include <cmocka.h>
 
 #include "common/cleanup.h"
-#include "host-server/account.h"
-#include "host-server/device.h"
-#include "host-server/output.h"
 #include "host-server/test-fake.h"
-#include "rpc/lane.h"
-
-#define CONTEXT handle_make(HANDLE_CUcontext, 1, 1)
-#define MIB ((size_t)1 << 20)
-
-struct bench {
-	struct driver driver;
-	struct devices *devices;
-	struct account account;
-	struct output *output;
-	int fd; /* the host's end */
-	int started, ended;
-	pthread_t thread;
-	bool joined;
-	pthread_mutex_t lock;
-	pthread_cond_t news;
-	struct lane *lane;
-};
-
-static void *
-host_main(void *user)
-{
-	struct bench *b = user;
-	struct session_options options = {
-		.driver = &b->driver,
-		.devices = b->devices,
-		.account = &b->account,
-		.output = b->output,
-		.guest_id = 42,
-		.spin_us = 20,
-		.warm_slots = 1,
-		.memory_max = 64 * MIB,
-	};
-	struct session *session;
-	struct stream *stream;
-	char why[256];
-
-	b->started = session_new(&options, &session, why, sizeof(why));
-	if (b->started < 0 || stream_of_fd(b->fd, &stream) < 0 ||
-		session_connect(session, stream) < 0) {
-		abort();
-	}
-	int r = session_run(session);
-	pthread_mutex_lock(&b->lock);
-	b->ended = r == 0 ? 1 : r;
-	pthread_cond_signal(&b->news);
-	pthread_mutex_unlock(&b->lock);
-	session_free(session);
-	return NULL;
-}
-
-/* ---- the guest's side ---- */
-
-static void
-post(struct bench *b, uint32_t number, void *args)
-{
-	struct lane_message m = {
-		.info = call_find(number), .args = args, .context = CONTEXT
-	};
-
-	assert_int_equal(lane_post(b->lane, &m), 0);
-}
-
-/* ret: the ret struct, zeroed. */
-static int
-call(struct bench *b, uint32_t number, void *args, void *ret)
-{
-	struct lane_message m = {
-		.info = call_find(number), .args = args, .context = CONTEXT
-	};
-	struct lane_reply reply = { .ret = ret };
-
-	m.context = m.info->needs_context ? CONTEXT : 0;
-	assert_int_equal(lane_call(b->lane, &m, &reply), 0);
-	return ((struct call_ret_head *)ret)->result;
-}
-
-static int
-call_plain(struct bench *b, uint32_t number, void *args)
-{
-	char ret[256] = { 0 };
-
-	return call(b, number, args, ret);
-}
-
-static int
-mark(struct bench *b)
-{
-	session_mark_args args = { 0 };
-
-	return call_plain(b, CALL_session_mark, &args);
-}
-
-static call_handle
-new_stream(struct bench *b, uint32_t index)
-{
-	cuStreamCreateWithPriority_args args = { .phStream = handle_make(
-							 HANDLE_CUstream, 1, index) };
-
-	post(b, CALL_cuStreamCreateWithPriority, &args);
-	return args.phStream;
-}
-
-static uint64_t
-new_memory(struct bench *b, size_t size)
-{
-	cuMemAlloc_v2_args args = { .bytesize = size };
-	cuMemAlloc_v2_ret ret = { 0 };
-
-	assert_int_equal(call(b, CALL_cuMemAlloc_v2, &args, &ret), CUDA_SUCCESS);
-	return ret.u.cuMemAlloc_v2_result_u.out.dptr;
-}
-
-static void
-free_memory(struct bench *b, uint64_t address)
-{
-	cuMemFree_v2_args args = { .dptr = address };
-
-	post(b, CALL_cuMemFree_v2, &args);
-	mark(b);
-}
-
-static void
-put(struct bench *b, uint64_t to, const uint8_t *from, size_t size, call_handle stream)
-{
-	for (size_t at = 0; at < size; at += MIB) {
-		size_t n = size - at < MIB ? size - at : MIB;
-		copy_htod_args args = {
-			.dst = to + at, .width = n, .height = 1, .hStream = stream
-		};
-		struct lane_message m = {
-			.info = call_find(CALL_copy_htod),
-			.args = &args,
-			.context = CONTEXT,
-			.payload = from + at,
-			.payload_size = n,
-		};
-		assert_int_equal(lane_post(b->lane, &m), 0);
-	}
-}
-
-static void
-start_get(struct bench *b, uint8_t *to, uint64_t from, size_t size, call_handle stream,
-	struct lane_reply *reply, copy_dtoh_ret *ret)
-{
-	copy_dtoh_args args = {
-		.src = from, .width = size, .height = 1, .hStream = stream
-	};
-	struct lane_message m = {
-		.info = call_find(CALL_copy_dtoh), .args = &args, .context = CONTEXT
-	};
-
-	*ret = (copy_dtoh_ret){ 0 };
-	*reply = (struct lane_reply){ .ret = ret, .into = to, .into_size = size };
-	assert_int_equal(lane_start(b->lane, &m, reply, true), 0);
-}
-
-static void
-get(struct bench *b, uint8_t *to, uint64_t from, size_t size, call_handle stream)
-{
-	struct lane_reply replies[8];
-	copy_dtoh_ret rets[8];
-	size_t n = (size + MIB - 1) / MIB;
-
-	assert_true(n <= ARRAY_LEN(replies));
-	for (size_t i = 0; i < n; i++) {
-		size_t left = size - i * MIB;
-		start_get(b, to + i * MIB, from + i * MIB, left < MIB ? left : MIB,
-			stream, &replies[i], &rets[i]);
-	}
-	for (size_t i = 0; i < n; i++) {
-		assert_int_equal(lane_wait(b->lane, &replies[i]), 0);
-		assert_int_equal(rets[i].u.result, CUDA_SUCCESS);
-	}
-}
-
-static void
-fill(uint8_t *bytes, size_t size, uint32_t seed)
-{
-	for (size_t i = 0; i < size; i++) {
-		seed = seed * 1664525 + 1013904223;
-		bytes[i] = (uint8_t)(seed >> 24);
-	}
-}
-
-static int
-setup(void **state)
-{
-	struct bench *b = calloc(1, sizeof(*b));
-	char why[256];
-	int pair[2];
-
-	fake_driver(&b->driver);
-	fake_set_lateness(3);
-	pthread_mutex_init(&b->lock, NULL);
-	pthread_cond_init(&b->news, NULL);
-	assert_int_equal(devices_new(&b->driver, &b->devices, why, sizeof(why)), 0);
-	assert_int_equal(output_new(&b->output), 0);
-	fake_print_fd = output_fd(b->output, 1);
-	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
-	b->fd = pair[1];
-	assert_int_equal(pthread_create(&b->thread, NULL, host_main, b), 0);
-	struct stream *stream;
-	assert_int_equal(stream_of_fd(pair[0], &stream), 0);
-	struct lane_options options = { .no_flusher = true };
-	assert_int_equal(lane_new(stream, &options, &b->lane), 0);
-	*state = b;
-	return 0;
-}
-
-static void
-greet(struct bench *b)
-{
-	char name[] = "test program";
-	session_hello_args args = { .guest_version = 1, .pid = 7, .program_name = name };
-	session_hello_ret ret = { 0 };
-	cuDevicePrimaryCtxRetain_args retain = { .pctx = CONTEXT };
-
-	assert_int_equal(call(b, CALL_session_hello, &args, &ret), CUDA_SUCCESS);
-	const session_hello_out *out = &ret.u.session_hello_result_u.out;
-	assert_int_equal(out->guest_id, 42);
-	assert_int_equal(out->devices.call_devices_len, 1);
-	assert_string_equal(out->devices.call_devices_val[0].name, "fake");
-	assert_int_equal(out->devices.call_devices_val[0].attributes.attributes_len, 9);
-	xdr_free((xdrproc_t)xdr_session_hello_ret, (char *)&ret);
-	assert_int_equal(
-		call_plain(b, CALL_cuDevicePrimaryCtxRetain, &retain), CUDA_SUCCESS);
-}
-
-static int
-setup_greeted(void **state)
-{
-	setup(state);
-	greet(*state);
-	return 0;
-}
-
-static int
-teardown(void **state)
-{
-	struct bench *b = *state;
-
-	fake_hold(false);
-	fake_fail(CUDA_SUCCESS);
-	b->driver.cuStreamSynchronize(NULL); /* is the same for all tests */
-	b->lane = lane_free(b->lane);
-	if (!b->joined) {
-		pthread_join(b->thread, NULL);
-	}
-	output_free(b->output);
-	devices_free(b->devices);
-	free(b);
-	assert_int_equal(fake_leaks(), 0);
-	return 0;
-}
-
-/* ---- tests ---- */
 
 static void
 hello_comes_first(void **state)
@@ -293,7 +31,7 @@ the_account_says_who_it_is(void **state)
 	struct bench *b = *state;
 	struct account_copy copy;
 
-	mark(b);
+	bench_mark(b);
 	account_read(&b->account, &copy);
 	assert_string_equal(copy.program_name, "test_program");
 	assert_int_equal(copy.pid, 7);
@@ -309,15 +47,15 @@ copies_come_back_as_they_went(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(sizes); i++) {
 		cleanup_free uint8_t *out = malloc(sizes[i]);
 		cleanup_free uint8_t *in = calloc(1, sizes[i]);
-		call_handle stream = i % 2 == 0 ? 0 : new_stream(b, (uint32_t)i);
-		uint64_t memory = new_memory(b, sizes[i]);
-		fill(out, sizes[i], (uint32_t)i + 1);
-		put(b, memory, out, sizes[i], stream);
-		get(b, in, memory, sizes[i], stream);
+		call_handle stream = i % 2 == 0 ? 0 : bench_new_stream(b, (uint32_t)i);
+		uint64_t memory = bench_new_memory(b, sizes[i]);
+		bench_fill(out, sizes[i], (uint32_t)i + 1);
+		bench_put(b, memory, out, sizes[i], stream);
+		bench_get(b, in, memory, sizes[i], stream);
 		assert_memory_equal(in, out, sizes[i]);
-		free_memory(b, memory);
+		bench_free_memory(b, memory);
 	}
-	mark(b);
+	bench_mark(b);
 	assert_int_equal(lane_take_latched(b->lane, &(uint32_t){ 0 }), 0);
 }
 
@@ -329,16 +67,16 @@ a_train_longer_than_the_pool_arrives(void **state)
 	enum { SIZE = 4096, N = 600 };
 	cleanup_free uint8_t *out = malloc(SIZE * N);
 	cleanup_free uint8_t *in = calloc(1, SIZE * N);
-	uint64_t memory = new_memory(b, SIZE * N);
+	uint64_t memory = bench_new_memory(b, SIZE * N);
 
 	fake_set_lateness(5);
-	fill(out, SIZE * N, 5);
+	bench_fill(out, SIZE * N, 5);
 	for (size_t i = 0; i < N; i++) {
-		put(b, memory + i * SIZE, out + i * SIZE, SIZE, 0);
+		bench_put(b, memory + i * SIZE, out + i * SIZE, SIZE, 0);
 	}
-	get(b, in, memory, SIZE * N, 0);
+	bench_get(b, in, memory, SIZE * N, 0);
 	assert_memory_equal(in, out, SIZE * N);
-	free_memory(b, memory);
+	bench_free_memory(b, memory);
 }
 
 static void
@@ -347,7 +85,7 @@ rows_are_spread_and_gathered(void **state)
 	struct bench *b = *state;
 	enum { WIDTH = 100, PITCH = 256, HEIGHT = 50 };
 	uint8_t out[WIDTH * HEIGHT], in[WIDTH * HEIGHT] = { 0 }, all[PITCH * HEIGHT];
-	uint64_t memory = new_memory(b, PITCH * HEIGHT);
+	uint64_t memory = bench_new_memory(b, PITCH * HEIGHT);
 	copy_htod_args put_args = {
 		.dst = memory, .pitch = PITCH, .width = WIDTH, .height = HEIGHT
 	};
@@ -364,7 +102,7 @@ rows_are_spread_and_gathered(void **state)
 	copy_dtoh_ret ret = { 0 };
 	struct lane_reply reply = { .ret = &ret, .into = in, .into_size = sizeof(in) };
 
-	fill(out, sizeof(out), 9);
+	bench_fill(out, sizeof(out), 9);
 	assert_int_equal(lane_post(b->lane, &m), 0);
 	m = (struct lane_message){
 		.info = call_find(CALL_copy_dtoh), .args = &get_args, .context = CONTEXT
@@ -372,21 +110,21 @@ rows_are_spread_and_gathered(void **state)
 	assert_int_equal(lane_call(b->lane, &m, &reply), 0);
 	assert_int_equal(ret.u.result, CUDA_SUCCESS);
 	assert_memory_equal(in, out, sizeof(out));
-	get(b, all, memory, sizeof(all), 0);
+	bench_get(b, all, memory, sizeof(all), 0);
 	for (size_t row = 0; row < HEIGHT; row++) {
 		assert_memory_equal(all + row * PITCH, out + row * WIDTH, WIDTH);
 		for (size_t i = WIDTH; i < PITCH; i++) {
 			assert_int_equal(all[row * PITCH + i], 0);
 		}
 	}
-	free_memory(b, memory);
+	bench_free_memory(b, memory);
 }
 
 static void
 sizes_that_lie_are_refused(void **state)
 {
 	struct bench *b = *state;
-	uint64_t memory = new_memory(b, 4096);
+	uint64_t memory = bench_new_memory(b, 4096);
 	uint8_t bytes[64] = { 0 };
 	static const struct {
 		uint64_t width, height, pitch;
@@ -407,21 +145,21 @@ sizes_that_lie_are_refused(void **state)
 		};
 		uint32_t number = 0;
 		assert_int_equal(lane_post(b->lane, &m), 0);
-		mark(b);
+		bench_mark(b);
 		assert_int_equal(
 			lane_take_latched(b->lane, &number), CUDA_ERROR_INVALID_VALUE);
 		assert_int_equal(number, CALL_copy_htod);
 	}
 	copy_dtoh_args args = { .src = memory, .width = MIB + 1, .height = 1 };
-	assert_int_equal(call_plain(b, CALL_copy_dtoh, &args), CUDA_ERROR_INVALID_VALUE);
-	free_memory(b, memory);
+	assert_int_equal(bench_call_plain(b, CALL_copy_dtoh, &args), CUDA_ERROR_INVALID_VALUE);
+	bench_free_memory(b, memory);
 }
 
 static void
 wrong_handles_are_refused(void **state)
 {
 	struct bench *b = *state;
-	call_handle stream = new_stream(b, 5);
+	call_handle stream = bench_new_stream(b, 5);
 	cuStreamDestroy_v2_args destroy = { .hStream = stream };
 	cuStreamSynchronize_args wrong[] = {
 		{ handle_make(HANDLE_CUstream, 2, 5) }, /* another generation */
@@ -434,13 +172,13 @@ wrong_handles_are_refused(void **state)
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(wrong); i++) {
-		assert_int_equal(call_plain(b, CALL_cuStreamSynchronize, &wrong[i]),
+		assert_int_equal(bench_call_plain(b, CALL_cuStreamSynchronize, &wrong[i]),
 			CUDA_ERROR_INVALID_HANDLE);
 	}
 	cuStreamSynchronize_args right = { stream };
-	assert_int_equal(call_plain(b, CALL_cuStreamSynchronize, &right), CUDA_SUCCESS);
-	post(b, CALL_cuStreamDestroy_v2, &destroy);
-	assert_int_equal(call_plain(b, CALL_cuStreamSynchronize, &right),
+	assert_int_equal(bench_call_plain(b, CALL_cuStreamSynchronize, &right), CUDA_SUCCESS);
+	bench_post(b, CALL_cuStreamDestroy_v2, &destroy);
+	assert_int_equal(bench_call_plain(b, CALL_cuStreamSynchronize, &right),
 		CUDA_ERROR_INVALID_HANDLE);
 }
 
@@ -453,12 +191,12 @@ one_way_errors_are_told_once_and_the_first_wins(void **state)
 	cuMemFree_v2_args unknown = { .dptr = 0x1234 };
 	uint32_t number = 0;
 
-	post(b, CALL_cuStreamDestroy_v2, &destroy);
-	post(b, CALL_cuMemFree_v2, &unknown);
-	assert_int_equal(mark(b), CUDA_SUCCESS);
+	bench_post(b, CALL_cuStreamDestroy_v2, &destroy);
+	bench_post(b, CALL_cuMemFree_v2, &unknown);
+	assert_int_equal(bench_mark(b), CUDA_SUCCESS);
 	assert_int_equal(lane_take_latched(b->lane, &number), CUDA_ERROR_INVALID_HANDLE);
 	assert_int_equal(number, CALL_cuStreamDestroy_v2);
-	mark(b);
+	bench_mark(b);
 	assert_int_equal(lane_take_latched(b->lane, &number), 0);
 	assert_int_equal(b->account.errors, 2);
 }
@@ -467,9 +205,9 @@ static void
 a_wait_does_not_stop_the_lane(void **state)
 {
 	struct bench *b = *state;
-	call_handle stream = new_stream(b, 3);
+	call_handle stream = bench_new_stream(b, 3);
 	uint8_t bytes[100] = { 1 }, back[100] = { 0 };
-	uint64_t memory = new_memory(b, sizeof(bytes));
+	uint64_t memory = bench_new_memory(b, sizeof(bytes));
 	cuStreamSynchronize_args args = { .hStream = stream };
 	cuStreamSynchronize_ret ret = { 0 };
 	struct lane_message m = { .info = call_find(CALL_cuStreamSynchronize),
@@ -479,12 +217,12 @@ a_wait_does_not_stop_the_lane(void **state)
 	copy_dtoh_ret get_ret;
 
 	fake_hold(true);
-	put(b, memory, bytes, sizeof(bytes), stream);
-	start_get(b, back, memory, sizeof(back), stream, &getting, &get_ret);
+	bench_put(b, memory, bytes, sizeof(bytes), stream);
+	bench_start_get(b, back, memory, sizeof(back), stream, &getting, &get_ret);
 	assert_int_equal(lane_start(b->lane, &m, &waiting, true), 0);
 	for (int i = 0; i < 20; i++) {
 		usleep(1000); /* lets the host go to sleep in between */
-		assert_int_equal(mark(b), CUDA_SUCCESS);
+		assert_int_equal(bench_mark(b), CUDA_SUCCESS);
 	}
 	assert_false(waiting.done);
 	assert_false(getting.done);
@@ -494,7 +232,7 @@ a_wait_does_not_stop_the_lane(void **state)
 	/* The copy came before it, and so did its bytes. */
 	assert_true(getting.done);
 	assert_memory_equal(back, bytes, sizeof(bytes));
-	free_memory(b, memory);
+	bench_free_memory(b, memory);
 }
 
 static void
@@ -502,25 +240,25 @@ a_query_that_says_done_comes_after_the_bytes(void **state)
 {
 	struct bench *b = *state;
 	uint8_t bytes[1000], back[1000] = { 0 };
-	uint64_t memory = new_memory(b, sizeof(bytes));
+	uint64_t memory = bench_new_memory(b, sizeof(bytes));
 	cuStreamQuery_args query = { .hStream = 1 };
 
 	for (uint32_t i = 0; i < 50; i++) {
 		struct lane_reply getting;
 		copy_dtoh_ret ret;
-		fill(bytes, sizeof(bytes), i);
+		bench_fill(bytes, sizeof(bytes), i);
 		fake_set_lateness(i % 7 + 1);
-		put(b, memory, bytes, sizeof(bytes), 0);
-		start_get(b, back, memory, sizeof(back), 0, &getting, &ret);
+		bench_put(b, memory, bytes, sizeof(bytes), 0);
+		bench_start_get(b, back, memory, sizeof(back), 0, &getting, &ret);
 		int result;
 		do {
-			result = call_plain(b, CALL_cuStreamQuery, &query);
+			result = bench_call_plain(b, CALL_cuStreamQuery, &query);
 		} while (result == CUDA_ERROR_NOT_READY);
 		assert_int_equal(result, CUDA_SUCCESS);
 		assert_true(getting.done);
 		assert_memory_equal(back, bytes, sizeof(bytes));
 	}
-	free_memory(b, memory);
+	bench_free_memory(b, memory);
 }
 
 static void
@@ -529,19 +267,19 @@ the_context_waits_for_all_streams_and_those_that_were(void **state)
 	struct bench *b = *state;
 	enum { N = 12 };
 	uint8_t bytes[N], *device;
-	uint64_t memory = new_memory(b, N);
+	uint64_t memory = bench_new_memory(b, N);
 	cuCtxSynchronize_args args = { 0 };
 
-	fill(bytes, N, 3);
+	bench_fill(bytes, N, 3);
 	device = (uint8_t *)memory;
 	for (uint32_t i = 0; i < N; i++) {
-		call_handle stream = i == 0 ? 0 : new_stream(b, i);
-		put(b, memory + i, bytes + i, 1, stream);
+		call_handle stream = i == 0 ? 0 : bench_new_stream(b, i);
+		bench_put(b, memory + i, bytes + i, 1, stream);
 	}
-	assert_int_equal(call_plain(b, CALL_cuCtxSynchronize, &args), CUDA_SUCCESS);
+	assert_int_equal(bench_call_plain(b, CALL_cuCtxSynchronize, &args), CUDA_SUCCESS);
 	assert_memory_equal(device, bytes, N);
-	assert_int_equal(call_plain(b, CALL_cuCtxSynchronize, &args), CUDA_SUCCESS);
-	free_memory(b, memory);
+	assert_int_equal(bench_call_plain(b, CALL_cuCtxSynchronize, &args), CUDA_SUCCESS);
+	bench_free_memory(b, memory);
 }
 
 static void
@@ -549,7 +287,7 @@ a_sticky_error_answers_who_waits(void **state)
 {
 	struct bench *b = *state;
 	uint8_t byte = 1;
-	uint64_t memory = new_memory(b, 1);
+	uint64_t memory = bench_new_memory(b, 1);
 	cuStreamSynchronize_args args = { 0 };
 	cuStreamSynchronize_ret ret = { 0 };
 	struct lane_message m = { .info = call_find(CALL_cuStreamSynchronize),
@@ -558,14 +296,14 @@ a_sticky_error_answers_who_waits(void **state)
 	struct lane_reply waiting = { .ret = &ret };
 
 	fake_set_lateness(5);
-	put(b, memory, &byte, 1, 0);
+	bench_put(b, memory, &byte, 1, 0);
 	assert_int_equal(lane_start(b->lane, &m, &waiting, true), 0);
-	mark(b);
+	bench_mark(b);
 	fake_fail(CUDA_ERROR_ILLEGAL_ADDRESS);
 	assert_int_equal(lane_wait(b->lane, &waiting), 0);
 	assert_int_equal(ret.result, CUDA_ERROR_ILLEGAL_ADDRESS);
 	fake_fail(CUDA_SUCCESS);
-	free_memory(b, memory);
+	bench_free_memory(b, memory);
 }
 
 static void
@@ -584,16 +322,16 @@ an_event_may_be_destroyed_while_it_is_waited_for(void **state)
 		.context = CONTEXT };
 
 	fake_hold(true);
-	post(b, CALL_cuEventCreate, &create);
-	post(b, CALL_cuEventRecord, &record);
+	bench_post(b, CALL_cuEventCreate, &create);
+	bench_post(b, CALL_cuEventRecord, &record);
 	assert_int_equal(lane_start(b->lane, &m, &waiting[0], true), 0);
 	assert_int_equal(lane_start(b->lane, &m, &waiting[1], true), 0);
-	mark(b);
+	bench_mark(b);
 	usleep(2000);
-	post(b, CALL_cuEventDestroy_v2, &destroy);
-	mark(b);
+	bench_post(b, CALL_cuEventDestroy_v2, &destroy);
+	bench_mark(b);
 	assert_int_equal(
-		call_plain(b, CALL_cuEventQuery, &args), CUDA_ERROR_INVALID_HANDLE);
+		bench_call_plain(b, CALL_cuEventQuery, &args), CUDA_ERROR_INVALID_HANDLE);
 	fake_hold(false);
 	for (int i = 0; i < 2; i++) {
 		assert_int_equal(lane_wait(b->lane, &waiting[i]), 0);
@@ -607,18 +345,18 @@ memory_is_counted_and_limited(void **state)
 {
 	struct bench *b = *state;
 	cuMemAlloc_v2_args big = { .bytesize = 65 * MIB };
-	uint64_t first = new_memory(b, 1000), second = new_memory(b, 500);
+	uint64_t first = bench_new_memory(b, 1000), second = bench_new_memory(b, 500);
 
-	mark(b);
+	bench_mark(b);
 	assert_int_equal(b->account.memory, 1500);
 	assert_int_equal(
-		call_plain(b, CALL_cuMemAlloc_v2, &big), CUDA_ERROR_OUT_OF_MEMORY);
-	free_memory(b, first);
+		bench_call_plain(b, CALL_cuMemAlloc_v2, &big), CUDA_ERROR_OUT_OF_MEMORY);
+	bench_free_memory(b, first);
 	assert_int_equal(b->account.memory, 500);
-	free_memory(b, first);
+	bench_free_memory(b, first);
 	assert_int_equal(
 		lane_take_latched(b->lane, &(uint32_t){ 0 }), CUDA_ERROR_INVALID_VALUE);
-	free_memory(b, second);
+	bench_free_memory(b, second);
 }
 
 static void
@@ -656,8 +394,8 @@ new_function(struct bench *b)
 		.name = (char *)"k" };
 
 	put_image(b, 99, KIND_PTX, ptx, strlen(ptx));
-	assert_int_equal(call_plain(b, CALL_cuModuleLoadData, &load), CUDA_SUCCESS);
-	post(b, CALL_cuModuleGetFunction, &get_function);
+	assert_int_equal(bench_call_plain(b, CALL_cuModuleLoadData, &load), CUDA_SUCCESS);
+	bench_post(b, CALL_cuModuleGetFunction, &get_function);
 	return get_function.hfunc;
 }
 
@@ -679,25 +417,25 @@ functions_go_with_their_module(void **state)
 	cuModuleUnload_args unload = { .hmod = handle_make(HANDLE_CUmodule, 1, 1) };
 	image_drop_args drop = { .image = 99 };
 
-	post(b, CALL_cuLaunchKernel, &launch);
-	mark(b);
+	bench_post(b, CALL_cuLaunchKernel, &launch);
+	bench_mark(b);
 	assert_int_equal(lane_take_latched(b->lane, &(uint32_t){ 0 }), 0);
 	assert_memory_equal(fake_params, params, sizeof(params));
 	assert_int_equal(fake_params_size, 12);
 	/* Too few bytes would let the driver read what is not the guest's. */
 	launch.params.call_params_len = 11;
-	post(b, CALL_cuLaunchKernel, &launch);
-	mark(b);
+	bench_post(b, CALL_cuLaunchKernel, &launch);
+	bench_mark(b);
 	assert_int_equal(
 		lane_take_latched(b->lane, &(uint32_t){ 0 }), CUDA_ERROR_INVALID_VALUE);
 	launch.params.call_params_len = 12;
-	post(b, CALL_image_drop, &drop);
-	post(b, CALL_cuLaunchKernel, &launch);
-	mark(b);
+	bench_post(b, CALL_image_drop, &drop);
+	bench_post(b, CALL_cuLaunchKernel, &launch);
+	bench_mark(b);
 	assert_int_equal(lane_take_latched(b->lane, &(uint32_t){ 0 }), 0);
-	post(b, CALL_cuModuleUnload, &unload);
-	post(b, CALL_cuLaunchKernel, &launch);
-	mark(b);
+	bench_post(b, CALL_cuModuleUnload, &unload);
+	bench_post(b, CALL_cuLaunchKernel, &launch);
+	bench_mark(b);
 	assert_int_equal(
 		lane_take_latched(b->lane, &(uint32_t){ 0 }), CUDA_ERROR_INVALID_HANDLE);
 }
@@ -713,10 +451,10 @@ what_kernels_print_is_fetched(void **state)
 	session_output_args args = { 0 };
 	session_output_ret ret = { 0 };
 
-	post(b, CALL_cuLaunchKernel, &launch);
-	assert_int_equal(call_plain(b, CALL_cuCtxSynchronize, &wait), CUDA_SUCCESS);
+	bench_post(b, CALL_cuLaunchKernel, &launch);
+	assert_int_equal(bench_call_plain(b, CALL_cuCtxSynchronize, &wait), CUDA_SUCCESS);
 	assert_int_equal(lane_output_pending(b->lane), 20);
-	assert_int_equal(call(b, CALL_session_output, &args, &ret), CUDA_SUCCESS);
+	assert_int_equal(bench_call(b, CALL_session_output, &args, &ret), CUDA_SUCCESS);
 	const session_output_out *out = &ret.u.session_output_result_u.out;
 	assert_int_equal(out->stream, 1);
 	assert_int_equal(out->more, 0);
@@ -730,29 +468,29 @@ static void
 a_reset_takes_everything_and_the_context_goes_on(void **state)
 {
 	struct bench *b = *state;
-	call_handle stream = new_stream(b, 1);
+	call_handle stream = bench_new_stream(b, 1);
 	uint8_t bytes[3000], back[3000];
 	cuDevicePrimaryCtxReset_v2_args reset = { 0 };
 	cuStreamSynchronize_args gone = { .hStream = stream };
 	cuDevicePrimaryCtxRetain_args retain = { .pctx = CONTEXT };
 	cuStreamDestroy_v2_args destroy = { .hStream = stream };
 
-	fill(bytes, sizeof(bytes), 1);
+	bench_fill(bytes, sizeof(bytes), 1);
 	/* The fake's reset frees nothing: leave nothing in it. */
-	post(b, CALL_cuStreamDestroy_v2, &destroy);
+	bench_post(b, CALL_cuStreamDestroy_v2, &destroy);
 	assert_int_equal(
-		call_plain(b, CALL_cuDevicePrimaryCtxReset_v2, &reset), CUDA_SUCCESS);
-	assert_int_equal(call_plain(b, CALL_cuStreamSynchronize, &gone),
+		bench_call_plain(b, CALL_cuDevicePrimaryCtxReset_v2, &reset), CUDA_SUCCESS);
+	assert_int_equal(bench_call_plain(b, CALL_cuStreamSynchronize, &gone),
 		CUDA_ERROR_INVALID_HANDLE);
 	assert_int_equal(b->account.memory, 0);
 	assert_int_equal(
-		call_plain(b, CALL_cuDevicePrimaryCtxRetain, &retain), CUDA_SUCCESS);
-	uint64_t memory = new_memory(b, sizeof(bytes));
-	put(b, memory, bytes, sizeof(bytes), 0);
-	get(b, back, memory, sizeof(back), 0);
+		bench_call_plain(b, CALL_cuDevicePrimaryCtxRetain, &retain), CUDA_SUCCESS);
+	uint64_t memory = bench_new_memory(b, sizeof(bytes));
+	bench_put(b, memory, bytes, sizeof(bytes), 0);
+	bench_get(b, back, memory, sizeof(back), 0);
 	assert_memory_equal(back, bytes, sizeof(bytes));
-	free_memory(b, memory);
-	mark(b);
+	bench_free_memory(b, memory);
+	bench_mark(b);
 }
 
 static void
@@ -760,7 +498,7 @@ a_guest_that_leaves_ends_the_session_though_it_waits(void **state)
 {
 	struct bench *b = *state;
 	uint8_t byte = 1;
-	uint64_t memory = new_memory(b, 1);
+	uint64_t memory = bench_new_memory(b, 1);
 	cuStreamSynchronize_args args = { 0 };
 	cuStreamSynchronize_ret ret = { 0 };
 	struct lane_message m = { .info = call_find(CALL_cuStreamSynchronize),
@@ -769,9 +507,9 @@ a_guest_that_leaves_ends_the_session_though_it_waits(void **state)
 	struct lane_reply waiting = { .ret = &ret };
 
 	fake_hold(true);
-	put(b, memory, &byte, 1, 0);
+	bench_put(b, memory, &byte, 1, 0);
 	assert_int_equal(lane_start(b->lane, &m, &waiting, true), 0);
-	mark(b);
+	bench_mark(b);
 	usleep(2000);
 	b->lane = lane_free(b->lane);
 	pthread_mutex_lock(&b->lock);
@@ -790,9 +528,9 @@ a_guest_that_leaves_ends_the_session_though_it_waits(void **state)
 int
 main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup_greeted, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, bench_setup_greeted, bench_teardown)
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(hello_comes_first, setup, teardown),
+		cmocka_unit_test_setup_teardown(hello_comes_first, bench_setup, bench_teardown),
 		TEST(the_account_says_who_it_is),
 		TEST(copies_come_back_as_they_went),
 		TEST(a_train_longer_than_the_pool_arrives),
