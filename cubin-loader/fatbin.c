@@ -91,6 +91,8 @@ fatbin_next(struct fatbin *fatbin, struct fatbin_entry *ret_entry)
 	if (r->failed) {
 		return -EBADMSG;
 	}
+	entry.whole = r->data + start;
+	entry.whole_size = r->at - start;
 	if (options_offset != 0) {
 		struct reader options = *r;
 		reader_seek(&options, start + options_offset);

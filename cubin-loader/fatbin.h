@@ -47,6 +47,8 @@ struct fatbin_entry {
 	const void *data;
 	size_t stored_size; /* of data */
 	uint64_t size;      /* uncompressed */
+	const void *whole;  /* with its header and padding, up to the next entry */
+	size_t whole_size;
 };
 
 /* The bytes of an entry, uncompressed. */

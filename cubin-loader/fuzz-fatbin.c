@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* fuzz-fatbin.c: one container, as a guest may send it, through everything. */
+#include "cubin-loader/hash.h"
 #include "cubin-loader/image.h"
+#include "cubin-loader/selection.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -11,6 +13,10 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct image image = { IMAGE_FATBIN, size % 2 + 1, parts };
 	struct image_kernels *kernels;
 	struct image_ptx *texts;
+	struct selection_for target = { .ccs = { 90 }, .n_ccs = 1,
+		.runs_machine_code = size % 3 > 0 };
+	struct selection *selection;
+	unsigned char hash[IMAGE_HASH_SIZE];
 	size_t n;
 
 	image_validate(&image);
@@ -19,6 +25,10 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	if (image_ptx(&image, &texts, &n) == 0) {
 		image_ptx_free(texts, n);
+	}
+	if (selection_new(&image, &target, &selection) == 0) {
+		image_hash(selection, hash);
+		selection_free(selection);
 	}
 	return 0;
 }

@@ -17,6 +17,7 @@
 
 #include "common/cleanup.h"
 #include "cubin-loader/fatbin.h"
+#include "cubin-loader/selection.h"
 
 struct expected {
 	const char *name;
@@ -103,6 +104,29 @@ check_ptx(const struct image *image)
 	image_ptx_free(texts, n);
 }
 
+/* What is sent to a device is an image with the same kernels. */
+static void
+check_selection(const struct image *image, int cc)
+{
+	struct selection_for target = { .ccs = { (uint32_t)cc }, .n_ccs = 1,
+		.runs_machine_code = true };
+	struct selection *selection;
+
+	assert_int_equal(selection_new(image, &target, &selection), 0);
+	assert_true(selection->size <= image->parts[0].size);
+	cleanup_free char *flat = calloc(1, selection->size + 1);
+	size_t at = 0;
+	for (size_t i = 0; i < selection->n_slices; i++) {
+		memcpy(flat + at, selection->slices[i].data, selection->slices[i].size);
+		at += selection->slices[i].size;
+	}
+	struct image_part part = { flat, selection->size };
+	struct image sent = { image->kind, 1, &part };
+	assert_int_equal(image_validate(&sent), 0);
+	check_kernels(&sent, cc);
+	selection_free(selection);
+}
+
 static void
 test_files(void **state)
 {
@@ -121,6 +145,10 @@ test_files(void **state)
 		check_kernels(&image, 90);
 		check_kernels(&image, 86);
 		check_kernels(&image, 120);
+		check_selection(&image, 75);
+		check_selection(&image, 90);
+		check_selection(&image, 89);
+		check_selection(&image, 120);
 		check_ptx(&image);
 		image_deinit(&image);
 	}
@@ -252,6 +280,11 @@ use_all(const struct image *image)
 	}
 	if (image_ptx(image, &texts, &n) == 0) {
 		image_ptx_free(texts, n);
+	}
+	struct selection *selection;
+	if (selection_new(image, &(struct selection_for){ .ccs = { 90 }, .n_ccs = 1 },
+		    &selection) == 0) {
+		selection_free(selection);
 	}
 }
 
