@@ -99,11 +99,14 @@ selection_alloc(const struct image *image, size_t n_slices, struct selection **r
 	return 0;
 }
 
-static int
-select_whole(const struct image *image, struct selection **ret_selection)
+int
+selection_whole(const struct image *image, struct selection **ret_selection)
 {
 	struct selection *selection;
 
+	if (image_check_parts(image) < 0) {
+		return -EBADMSG;
+	}
 	int r = selection_alloc(image, image->n_parts, &selection);
 	if (r < 0) {
 		return r;
@@ -154,7 +157,7 @@ selection_new(const struct image *image, const struct selection_for *target,
 		return -EBADMSG;
 	}
 	if (image->kind != IMAGE_FATBIN || image->n_parts != 1) {
-		return select_whole(image, ret_selection);
+		return selection_whole(image, ret_selection);
 	}
 	int r = fatbin_open(image->parts[0].data, image->parts[0].size, &fatbin);
 	if (r < 0) {
@@ -170,7 +173,7 @@ selection_new(const struct image *image, const struct selection_for *target,
 		return r;
 	}
 	if (n_needed == 0 || n_needed == n_entries) {
-		return select_whole(image, ret_selection);
+		return selection_whole(image, ret_selection);
 	}
 	return select_entries(image, &fatbin, target, exact, n_needed, ret_selection);
 }

@@ -43,4 +43,6 @@ struct selection_for {
  * are selected whole.  Caller frees.  0, -EBADMSG, -ENOMEM. */
 int selection_new(const struct image *image, const struct selection_for *target,
 	struct selection **ret_selection);
+/* All of it. */
+int selection_whole(const struct image *image, struct selection **ret_selection);
 struct selection *selection_free(struct selection *selection);

@@ -305,6 +305,12 @@ children_take(struct daemon *d, int fd, const char *peer)
 	struct control_message order = { .kind = CONTROL_SERVE,
 		.guest_id = d->served + 1 };
 	snprintf(order.text, sizeof(order.text), "%s", peer);
+	if (d->options.cache != NULL) {
+		tenant_name(&d->options, fd, order.tenant, sizeof(order.tenant));
+		order.cache_size = d->options.cache_size;
+		snprintf(order.cache, sizeof(order.cache), "%s",
+			order.tenant[0] != '\0' ? d->options.cache : "");
+	}
 	if (control_send(c->control.fd, &order, fd) < 0) {
 		watch_end(d, &c->control);
 		kill(c->pid, SIGKILL);

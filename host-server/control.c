@@ -70,6 +70,8 @@ control_receive(int fd, struct control_message *ret_message, int *ret_passed_fd)
 	message.driver[CONTROL_TEXT_SIZE - 1] = '\0';
 	message.device[CONTROL_TEXT_SIZE - 1] = '\0';
 	message.text[CONTROL_TEXT_SIZE - 1] = '\0';
+	message.cache[CONTROL_TEXT_SIZE - 1] = '\0';
+	message.tenant[CONTROL_TENANT_SIZE - 1] = '\0';
 	*ret_message = message;
 	*ret_passed_fd = got;
 	return 1;

@@ -14,6 +14,7 @@ enum control_kind { CONTROL_READY = 1, CONTROL_FAILED, CONTROL_SERVE };
 #define CONTROL_ACCOUNT_FD 4
 
 #define CONTROL_TEXT_SIZE 512
+#define CONTROL_TENANT_SIZE 80
 
 struct control_message {
 	uint32_t kind;
@@ -21,6 +22,9 @@ struct control_message {
 	char driver[CONTROL_TEXT_SIZE]; /* READY: what was opened, in words */
 	char device[CONTROL_TEXT_SIZE]; /* READY: name of device 0 */
 	char text[CONTROL_TEXT_SIZE];	/* FAILED: why; SERVE: who */
+	char cache[CONTROL_TEXT_SIZE];	/* SERVE: folder of images, or "" */
+	char tenant[CONTROL_TENANT_SIZE]; /* SERVE: whose images the guest may find */
+	uint64_t cache_size;		/* SERVE */
 };
 
 /* passed_fd: a descriptor to pass, or -1; it stays the caller's as well. */

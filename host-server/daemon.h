@@ -18,6 +18,7 @@
 #define DAEMON_LISTENERS_MAX 16
 #define DAEMON_URL_SIZE 256
 #define DAEMON_PEER_SIZE 256
+#define DAEMON_CACHE "/var/cache/outboard"
 
 struct daemon;
 
@@ -41,6 +42,9 @@ struct daemon_options {
 	const char *libdir;
 	const char *log_level;
 	const char *memory_max; /* bytes per guest, as text; NULL: no limit */
+	const char *cache; /* folder of images, "none", or NULL: the usual one if possible */
+	uint64_t cache_size;
+	bool cache_shared; /* by all tenants */
 	unsigned warm;
 	unsigned guests_max;
 	bool do_register; /* with rpcbind */
@@ -128,6 +132,14 @@ bool children_take(struct daemon *d, int fd, const char *peer);
 void children_tick(struct daemon *d, uint64_t now_ms);
 /* End all: politely, then not. */
 void children_free(struct daemon *d);
+
+/* ---- tenant.c ---- */
+
+/* Find or make the folder of images, and say what became of it: options->cache is then a
+ * folder or NULL.  0, or negative errno if a folder was asked for that cannot be used. */
+int tenant_open_cache(struct daemon_options *options);
+/* Whose images the guest at this connection may find; "" if that cannot be told. */
+void tenant_name(const struct daemon_options *options, int fd, char *ret_name, size_t size);
 
 /* ---- report.c ---- */
 

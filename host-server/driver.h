@@ -60,6 +60,7 @@ struct driver {
 
 	void *library;
 	size_t n_missing;
+	bool runs_machine_code; /* known to be NVIDIA's, and not told to want PTX */
 };
 
 CUresult driver_missing(void);

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "common/checked.h"
+#include "common/cleanup.h"
 #include "cubin-loader/image.h"
 
 /* fatbinary_section.h of the CUDA toolkit: __fatBinC_Wrapper_t. */
@@ -35,7 +36,10 @@ struct image_entry {
 	size_t n_parts, n_complete;
 	size_t overhead; /* what the entry itself costs; charged like bytes */
 	unsigned holds;	 /* the store's own, and one per module or library */
-	bool checked;
+	bool valid; /* stood image_validate, now or before it was kept */
+	bool ready; /* and is wrapped */
+	bool kept;    /* in the cache, or not to be asked of it again */
+	struct cached_image cached; /* whose memory the parts are, or nothing */
 	struct wrapper wrapper;
 	const void **linked; /* the parts after the first, and NULL */
 	struct part parts[];
@@ -44,6 +48,7 @@ struct image_entry {
 struct image_store {
 	struct image_entry *buckets[BUCKETS];
 	size_t n, size;
+	struct cache *cache; /* or NULL */
 };
 
 int
@@ -51,6 +56,19 @@ image_store_new(struct image_store **ret_store)
 {
 	*ret_store = calloc(1, sizeof(**ret_store));
 	return *ret_store != NULL ? 0 : -ENOMEM;
+}
+
+void
+image_store_use_cache(struct image_store *store, struct cache *cache)
+{
+	cache_free(store->cache);
+	store->cache = cache;
+}
+
+bool
+image_store_has_cache(const struct image_store *store)
+{
+	return store->cache != NULL;
 }
 
 /* Numbers are counted up by honest guests; a hostile one makes its own lane slow. */
@@ -80,9 +98,12 @@ entry_unhold(struct image_store *store, struct image_entry *entry)
 	for (size_t i = 0; i < entry->n_parts; i++) {
 		if (entry->parts[i].bytes != NULL) {
 			store->size -= entry->parts[i].size;
-			free(entry->parts[i].bytes);
+			if (entry->cached.map == NULL) {
+				free(entry->parts[i].bytes);
+			}
 		}
 	}
+	cached_image_deinit(&entry->cached);
 	store->size -= entry->overhead;
 	store->n--;
 	free(entry->linked);
@@ -110,6 +131,7 @@ image_store_free(struct image_store *store)
 				entry_unlink(store, store->buckets[i]);
 			}
 		}
+		cache_free(store->cache);
 		free(store);
 	}
 	return NULL;
@@ -208,6 +230,44 @@ image_received(struct image_store *store, const struct image_piece *piece)
 	entry->n_complete += part->received == part->size;
 }
 
+int
+image_from_cache(struct image_store *store, uint64_t image, const unsigned char *hash)
+{
+	struct cached_image cached;
+	struct image_entry *entry;
+	size_t size = 0;
+
+	if (entry_find(store, image) != NULL) {
+		return -EINVAL;
+	}
+	int r = store->cache == NULL ? -ENOENT : cache_find(store->cache, hash, &cached);
+	if (r < 0) {
+		return r;
+	}
+	for (size_t i = 0; i < cached.n_parts; i++) {
+		size += cached.parts[i].size; /* no more than the file's */
+	}
+	struct image_piece piece = { .image = image, .kind = cached.kind,
+		.n_parts = (uint32_t)cached.n_parts };
+	r = checked_range(store->size, size, IMAGES_SIZE_MAX)
+		? entry_new(store, &piece, &entry)
+		: -EDQUOT;
+	if (r < 0) {
+		cached_image_deinit(&cached);
+		return r;
+	}
+	for (size_t i = 0; i < cached.n_parts; i++) {
+		entry->parts[i] = (struct part){ .bytes = (void *)cached.parts[i].data,
+			.size = cached.parts[i].size, .received = cached.parts[i].size };
+	}
+	entry->cached = cached;
+	entry->n_complete = entry->n_parts;
+	entry->kept = true;
+	entry->valid = true;
+	store->size += size;
+	return 0;
+}
+
 void
 image_drop(struct image_store *store, uint64_t image)
 {
@@ -220,21 +280,26 @@ image_drop(struct image_store *store, uint64_t image)
 
 /* ---- loading ---- */
 
-static int
-entry_check(struct image_entry *entry)
+/* The parts, as cubin-loader has them.  Caller frees; NULL if there is no memory. */
+static struct image_part *
+entry_parts(const struct image_entry *entry)
 {
-	struct image image = { .kind = (enum image_kind)entry->kind,
-		.n_parts = entry->n_parts };
+	struct image_part *parts = calloc(entry->n_parts, sizeof(*parts));
 
-	image.parts = calloc(entry->n_parts, sizeof(*image.parts));
-	if (image.parts == NULL) {
-		return -ENOMEM;
-	}
-	for (size_t i = 0; i < entry->n_parts; i++) {
-		image.parts[i] = (struct image_part){ .data = entry->parts[i].bytes,
+	for (size_t i = 0; parts != NULL && i < entry->n_parts; i++) {
+		parts[i] = (struct image_part){ .data = entry->parts[i].bytes,
 			.size = entry->parts[i].size };
 	}
-	int r = image_validate(&image);
+	return parts;
+}
+
+static int
+entry_check(const struct image_entry *entry)
+{
+	struct image image = { .kind = (enum image_kind)entry->kind,
+		.n_parts = entry->n_parts, .parts = entry_parts(entry) };
+
+	int r = image.parts != NULL ? image_validate(&image) : -ENOMEM;
 	free(image.parts);
 	return r;
 }
@@ -273,15 +338,15 @@ image_hold(struct image_store *store, uint64_t image, struct image_entry **ret_e
 	if (entry->n_complete != entry->n_parts) {
 		return -EBUSY;
 	}
-	if (!entry->checked) {
-		int r = entry_check(entry);
+	if (!entry->ready) {
+		int r = entry->valid ? 0 : entry_check(entry);
 		if (r == 0 && entry->kind == IMAGE_FATBIN) {
 			r = entry_wrap(entry);
 		}
 		if (r < 0) {
 			return r;
 		}
-		entry->checked = true;
+		entry->ready = true;
 	}
 	entry->holds++;
 	*ret_entry = entry;
@@ -293,6 +358,28 @@ image_release(struct image_store *store, struct image_entry *entry)
 {
 	if (entry != NULL) {
 		entry_unhold(store, entry);
+	}
+}
+
+void
+image_keep(struct image_store *store, struct image_entry *entry)
+{
+	size_t size = 0;
+
+	if (store->cache == NULL || entry->kept) {
+		return;
+	}
+	entry->kept = true;
+	for (size_t i = 0; i < entry->n_parts; i++) {
+		size += entry->parts[i].size;
+	}
+	if (size < IMAGE_KEEP_MIN) {
+		return;
+	}
+	cleanup_free struct image_part *parts = entry_parts(entry);
+	if (parts != NULL) {
+		(void)cache_keep(store->cache, (enum image_kind)entry->kind, parts,
+			entry->n_parts);
 	}
 }
 

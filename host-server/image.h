@@ -3,11 +3,15 @@
  *
  * The guest names an image by a number of its own and sends its parts piece by piece.  A
  * complete image that stands the parsers of cubin-loader can be loaded; its bytes then
- * live as long as what was loaded from them, as the driver may go on reading them. */
+ * live as long as what was loaded from them, as the driver may go on reading them.
+ * Large images are also kept for later guests (cache.h). */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include "host-server/cache.h"
 
 struct image_entry;
 struct image_store;
@@ -15,6 +19,8 @@ struct image_store;
 /* Bytes of all images of one guest. */
 #define IMAGES_SIZE_MAX ((size_t)2 << 30)
 #define IMAGES_MAX 16384
+/* Smaller ones are sent again sooner than they are asked for. */
+#define IMAGE_KEEP_MIN ((size_t)64 << 10)
 
 struct image_piece {
 	uint64_t image;
@@ -27,12 +33,18 @@ struct image_piece {
 
 int image_store_new(struct image_store **ret_store);
 struct image_store *image_store_free(struct image_store *store);
+/* Where images come from that need not be sent; owns it. */
+void image_store_use_cache(struct image_store *store, struct cache *cache);
+bool image_store_has_cache(const struct image_store *store);
 
 /* Where the bytes of a piece go; fill them in and call image_received.  0, -EINVAL
  * (against the rules above), -EDQUOT (more than a guest may send), -ENOMEM. */
 int image_place(
 	struct image_store *store, const struct image_piece *piece, void **ret_into);
 void image_received(struct image_store *store, const struct image_piece *piece);
+/* From now on a number names the image that the cache has under this hash.  0, -ENOENT,
+ * -EINVAL (the number is taken), -EDQUOT, -ENOMEM. */
+int image_from_cache(struct image_store *store, uint64_t image, const unsigned char *hash);
 /* No later call names it. */
 void image_drop(struct image_store *store, uint64_t image);
 
@@ -41,6 +53,8 @@ void image_drop(struct image_store *store, uint64_t image);
 int image_hold(struct image_store *store, uint64_t image, struct image_entry **ret_entry);
 void image_release(
 	struct image_store *store, struct image_entry *entry); /* NULL is allowed */
+/* A driver has taken it: let the cache have it, unless that is where it comes from. */
+void image_keep(struct image_store *store, struct image_entry *entry);
 /* What CUDA's loading functions take.  Lives as long as the entry is held. */
 const void *image_pointer(const struct image_entry *entry);
 size_t image_store_size(const struct image_store *store);

@@ -35,6 +35,21 @@ serve_image_put(struct session *s, const void *argp, void *outp)
 }
 
 CUresult
+serve_image_offer(struct session *s, const void *argp, void *outp)
+{
+	const image_offer_args *args = argp;
+	image_offer_out *out = outp;
+
+	int r = image_from_cache(s->images, args->image, (const unsigned char *)args->hash);
+	if (r == -EINVAL) {
+		return CUDA_ERROR_INVALID_VALUE;
+	}
+	/* Whatever else it is, the guest can put the image, and is told then. */
+	out->has = r == 0;
+	return CUDA_SUCCESS;
+}
+
+CUresult
 serve_image_drop(struct session *s, const void *argp, void *outp)
 {
 	const image_drop_args *args = argp;
@@ -68,6 +83,7 @@ adopt(struct session *s, enum handle_type type, call_handle handle, void *cuda,
 		return result;
 	}
 	object_find(s->objects, type, handle)->image = image;
+	image_keep(s->images, image);
 	return CUDA_SUCCESS;
 }
 

@@ -22,7 +22,8 @@ __attribute__((visibility("default"))) const char *argp_program_version =
 #define WARM_MAX 64
 #define GUESTS_MAX 4096
 
-enum { KEY_LOG_FILE = 256, KEY_WORKER, KEY_MAX_GUESTS, KEY_REGISTER, KEY_GUEST_MEMORY };
+enum { KEY_LOG_FILE = 256, KEY_WORKER, KEY_MAX_GUESTS, KEY_REGISTER, KEY_GUEST_MEMORY,
+	KEY_CACHE, KEY_CACHE_SIZE, KEY_CACHE_SHARED };
 
 static unsigned
 number(const char *text, unsigned max, struct argp_state *state)
@@ -36,10 +37,9 @@ number(const char *text, unsigned max, struct argp_state *state)
 	return (unsigned)n;
 }
 
-static const char *
+static uint64_t
 bytes(const char *text, struct argp_state *state)
 {
-	static char plain[32];
 	static const char units[] = "KMGT";
 	char *end;
 	unsigned long long n = strtoull(text, &end, 10);
@@ -51,7 +51,16 @@ bytes(const char *text, struct argp_state *state)
 		n > ULLONG_MAX >> shift) {
 		argp_error(state, "'%s' is not a size, as in 512M or 16G", text);
 	}
-	snprintf(plain, sizeof(plain), "%llu", n << shift);
+	return n << shift;
+}
+
+/* For a worker's command line. */
+static const char *
+bytes_as_text(const char *text, struct argp_state *state)
+{
+	static char plain[32];
+
+	snprintf(plain, sizeof(plain), "%llu", (unsigned long long)bytes(text, state));
 	return plain;
 }
 
@@ -84,7 +93,10 @@ take_option(int key, char *arg, struct argp_state *state)
 	case KEY_MAX_GUESTS:
 		options->guests_max = number(arg, GUESTS_MAX, state);
 		return 0;
-	case KEY_GUEST_MEMORY: options->memory_max = bytes(arg, state); return 0;
+	case KEY_GUEST_MEMORY: options->memory_max = bytes_as_text(arg, state); return 0;
+	case KEY_CACHE: options->cache = arg; return 0;
+	case KEY_CACHE_SIZE: options->cache_size = bytes(arg, state); return 0;
+	case KEY_CACHE_SHARED: options->cache_shared = true; return 0;
 	case 'L':
 		if (!log_level_parse(arg, &level)) {
 			argp_error(state, "--log is error, warning, info or debug");
@@ -116,6 +128,14 @@ static const struct argp_option option_list[] = {
 	{ "max-guests", KEY_MAX_GUESTS, "N", 0, "Guests at a time (default: 64)", 0 },
 	{ "guest-memory", KEY_GUEST_MEMORY, "SIZE", 0,
 		"Device memory that one guest may hold, as in 16G (default: all)", 0 },
+	{ "cache", KEY_CACHE, "DIR", 0,
+		"Keep images of device code there, so that a program sends its own only "
+		"once; none: nowhere (default: " DAEMON_CACHE ", if that can be written)",
+		0 },
+	{ "cache-size", KEY_CACHE_SIZE, "SIZE", 0, "All images kept (default: 2G)", 0 },
+	{ "cache-shared", KEY_CACHE_SHARED, NULL, 0,
+		"Let all machines find each other's images, which tells them who has what",
+		0 },
 	{ "log", 'L', "LEVEL", 0, "error, warning, info (default) or debug", 0 },
 	{ "log-file", KEY_LOG_FILE, "PATH", 0, "Append log lines there (default: stderr)",
 		0 },
@@ -175,6 +195,7 @@ main(int argc, char **argv)
 	struct daemon_options options = { .driver = "auto",
 		.warm = 1,
 		.guests_max = 64,
+		.cache_size = (uint64_t)2 << 30,
 		.log_level = "info",
 		.log_fd = 2 };
 	char libdir[PATH_MAX], worker[PATH_MAX];
@@ -191,6 +212,9 @@ main(int argc, char **argv)
 	}
 	if (options.warm == 0) {
 		options.warm = 1; /* there must be one for the next guest to have any */
+	}
+	if (tenant_open_cache(&options) < 0) {
+		return EXIT_FAILURE;
 	}
 	int r = daemon_init(&d, &options);
 	if (r == 0) {

@@ -315,6 +315,14 @@ session_reply(struct session *s, const struct call_info *info, uint32_t xid, voi
  */
 #define HOST_VERSION OUTBOARD_VERSION
 
+static uint32_t
+features(struct session *s, uint32_t guest_features)
+{
+	return (arena_offer(s, guest_features) ? CALL_FEATURE_ARENA : 0u) |
+		(image_store_has_cache(s->images) ? CALL_FEATURE_CACHE : 0u) |
+		(s->driver->runs_machine_code ? CALL_FEATURE_MACHINE_CODE : 0u);
+}
+
 CUresult
 serve_session_hello(struct session *s, const void *argp, void *outp)
 {
@@ -328,7 +336,7 @@ serve_session_hello(struct session *s, const void *argp, void *outp)
 	server_set_record_max(s->server, RECORD_MAX);
 	account_greet(s->account, args->program_name, args->pid);
 	out->host_version = HOST_VERSION;
-	out->host_features = arena_offer(s, args->guest_features) ? CALL_FEATURE_ARENA : 0;
+	out->host_features = features(s, args->guest_features);
 	out->driver_version = s->devices->driver_version;
 	out->guest_id = s->guest_id;
 	out->devices.call_devices_len = (u_int)s->devices->n;

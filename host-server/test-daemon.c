@@ -72,7 +72,7 @@ setup_with(void **state, const char *driver)
 	assert_int_equal(pipe2(pair, O_CLOEXEC), 0);
 	const char *argv[] = { outboardd, "--listen", "tcp://127.0.0.1:0", "--listen",
 		b->unix_url, "--driver", driver, "--worker", worker, "--max-guests", "2",
-		NULL };
+		"--cache", "none", NULL };
 	posix_spawn_file_actions_t actions;
 	posix_spawn_file_actions_init(&actions);
 	posix_spawn_file_actions_adddup2(&actions, pair[1], STDERR_FILENO);

@@ -18,9 +18,11 @@
 #include "common/cleanup.h"
 #include "common/log.h"
 #include "host-server/account.h"
+#include "host-server/cache.h"
 #include "host-server/control.h"
 #include "host-server/device.h"
 #include "host-server/driver.h"
+#include "host-server/image.h"
 #include "host-server/output.h"
 #include "host-server/session.h"
 
@@ -87,6 +89,15 @@ worker_confine(const struct worker_options *options)
 	return options->parent != 0 && getppid() != options->parent ? -ESRCH : 0;
 }
 
+/* What NVIDIA's driver documents to make it ignore machine code. */
+static bool
+is_told_to_want_ptx(void)
+{
+	const char *text = getenv("CUDA_FORCE_PTX_JIT");
+
+	return text != NULL && *text != '\0' && strcmp(text, "0") != 0;
+}
+
 /* auto never falls back from a GPU that does not work: only from one that is not there.
  */
 static int
@@ -100,6 +111,7 @@ worker_open_driver(struct worker *w, const struct worker_options *options, char 
 	if (nvidia && driver_open(&w->driver, NVIDIA_DRIVER, why, why_size) == 0) {
 		snprintf(w->driver_text, sizeof(w->driver_text), "NVIDIA (%s)",
 			NVIDIA_DRIVER);
+		w->driver.runs_machine_code = !is_told_to_want_ptx();
 		return 0;
 	}
 	if (automatic || strcmp(options->driver, "soft") == 0) {
@@ -158,6 +170,26 @@ worker_warm(struct worker *w, const struct worker_options *options, char *why,
 	return session_new(&session_options, &w->session, why, why_size);
 }
 
+/* Without a cache a guest sends everything, and is served all the same. */
+static void
+worker_use_cache(struct worker *w, const struct control_message *order)
+{
+	struct cache_options options = { .folder = order->cache,
+		.tenant = order->tenant, .size_max = order->cache_size };
+	struct cache *cache;
+
+	if (order->cache[0] == '\0') {
+		return;
+	}
+	int r = cache_new(&options, &cache);
+	if (r < 0) {
+		log_warning("worker: cannot use %s/%s: %s", order->cache, order->tenant,
+			strerror(-r));
+		return;
+	}
+	image_store_use_cache(w->session->images, cache);
+}
+
 static enum worker_exit
 worker_serve(struct worker *w, const struct control_message *order, int fd)
 {
@@ -170,6 +202,7 @@ worker_serve(struct worker *w, const struct control_message *order, int fd)
 	}
 	if (r == 0) {
 		w->session->guest_id = order->guest_id;
+		worker_use_cache(w, order);
 		r = session_connect(w->session, stream);
 	}
 	if (r == 0) {

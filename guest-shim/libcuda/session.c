@@ -34,6 +34,7 @@ static struct {
 	atomic_bool lost;
 	char url[512];
 	int driver_version;
+	uint32_t features;
 	int n_devices;
 	struct session_device *devices;
 } session = {
@@ -72,6 +73,12 @@ int
 session_driver_version(void)
 {
 	return session.driver_version;
+}
+
+uint32_t
+session_features(void)
+{
+	return session.features;
 }
 
 int
@@ -140,6 +147,7 @@ learn(const session_hello_out *hello)
 	}
 	int n_visible = visible_devices(getenv("CUDA_VISIBLE_DEVICES"), uuids, n, visible);
 	session.driver_version = hello->driver_version;
+	session.features = hello->host_features;
 	session.devices = calloc((size_t)n_visible + 1, sizeof(*session.devices));
 	if (session.devices == NULL) {
 		return CUDA_ERROR_OUT_OF_MEMORY;

@@ -29,6 +29,7 @@ CUresult session_lost(int error);
 
 /* What HELLO told; constant once session_open has succeeded. */
 int session_driver_version(void);
+uint32_t session_features(void); /* CALL_FEATURE_... */
 int session_n_devices(void);
 /* NULL if there is no such device. */
 const struct session_device *session_device(int ordinal);

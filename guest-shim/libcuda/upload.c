@@ -1,47 +1,116 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* upload.c: images on their way to the host.
  *
- * An image is sent one-way, in pieces, under a number of ours; the load that follows names
- * the number.  What kernels it has, and with which parameters, is read here. */
+ * What the host's devices can use of an image is offered to the host by its hash, and if the
+ * host does not have it, sent one-way, in pieces, under a number of ours; the load that
+ * follows names the number.  What kernels it has, and with which parameters, is read here. */
 #include "guest-shim/libcuda/upload.h"
 
 #include <errno.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 
+#include "cubin-loader/hash.h"
+#include "cubin-loader/selection.h"
+#include "guest-shim/libcuda/context.h"
 #include "guest-shim/libcuda/guest.h"
 #include "guest-shim/libcuda/session.h"
 #include "guest-shim/libcuda/thread.h"
-#include "guest-shim/libcuda/context.h"
+
+/* To ask for less takes longer than to send it (and the host keeps no smaller ones). */
+#define OFFER_MIN ((size_t)64 << 10)
 
 static atomic_ullong upload_last_id;
 
 static CUresult
-send_part(const struct image *image, uint64_t id, uint32_t part)
+send_slice(const struct selection *selection, uint64_t id, const struct image_slice *slice)
 {
-	const unsigned char *data = image->parts[part].data;
-	size_t size = image->parts[part].size;
 	CUresult result = CUDA_SUCCESS;
 
-	for (size_t at = 0; at < size && result == CUDA_SUCCESS;) {
-		size_t n = size - at < CALL_PAYLOAD_MAX ? size - at : CALL_PAYLOAD_MAX;
-		image_put_args args = { .image = id, .kind = image->kind,
-			.n_parts = (uint32_t)image->n_parts, .part = part, .part_size = size };
-		result = guest_post_payload(CALL_image_put, &args, data + at, n);
+	for (size_t at = 0; at < slice->size && result == CUDA_SUCCESS;) {
+		size_t n = slice->size - at < CALL_PAYLOAD_MAX ? slice->size - at
+							       : CALL_PAYLOAD_MAX;
+		image_put_args args = { .image = id, .kind = selection->kind,
+			.n_parts = (uint32_t)selection->n_parts, .part = slice->part,
+			.part_size = selection->part_sizes[slice->part] };
+		result = guest_post_payload(CALL_image_put, &args,
+			(const unsigned char *)slice->data + at, n);
 		at += n;
 	}
 	return result;
 }
 
-/* Of the device that the image is for, or of the first one. */
-static int
-architecture(void)
+/* Whether the host has it; if so, it is known by id from now on. */
+static CUresult
+offer(const struct selection *selection, uint64_t id, bool *ret_has)
 {
-	int ordinal = thread_self.current != NULL ? thread_self.current->device : 0;
-	const struct session_device *device = session_device(ordinal);
+	image_offer_args args = { .image = id };
+	image_offer_ret ret = { 0 };
 
+	*ret_has = false;
+	if (selection->size < OFFER_MIN || (session_features() & CALL_FEATURE_CACHE) == 0) {
+		return CUDA_SUCCESS;
+	}
+	if (image_hash(selection, (unsigned char *)args.hash) < 0) {
+		return CUDA_ERROR_OUT_OF_MEMORY;
+	}
+	CUresult result = guest_call(CALL_image_offer, &args, &ret);
+	*ret_has = result == CUDA_SUCCESS && ret.u.image_offer_result_u.out.has != 0;
+	return result;
+}
+
+static CUresult
+offer_or_send(const struct selection *selection, uint64_t id)
+{
+	bool has;
+
+	CUresult result = offer(selection, id, &has);
+	for (size_t i = 0; !has && i < selection->n_slices && result == CUDA_SUCCESS; i++) {
+		result = send_slice(selection, id, &selection->slices[i]);
+	}
+	if (result != CUDA_SUCCESS) {
+		upload_drop(id);
+	}
+	return result;
+}
+
+static int
+architecture(const struct session_device *device)
+{
 	return device == NULL ? 0
 		: device->attributes[CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR] * 10 +
 			device->attributes[CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR];
+}
+
+/* A library is one for all devices. */
+static int
+select_for_devices(const struct image *image, struct selection **ret_selection)
+{
+	struct selection_for target = {
+		.runs_machine_code = (session_features() & CALL_FEATURE_MACHINE_CODE) != 0 };
+
+	while (target.n_ccs < SELECTION_CCS_MAX && (int)target.n_ccs < session_n_devices()) {
+		target.ccs[target.n_ccs] =
+			(uint32_t)architecture(session_device((int)target.n_ccs));
+		target.n_ccs++;
+	}
+	return selection_new(image, &target, ret_selection);
+}
+
+/* Kernels are those for the device that the image is for, or the first one. */
+static int
+read_kernels(const struct image *image, struct image_kernels **ret_kernels, const char **ret_why)
+{
+	int ordinal = thread_self.current != NULL ? thread_self.current->device : 0;
+
+	int r = image_kernels_new(image, architecture(session_device(ordinal)), ret_kernels);
+	if (r == 0 || r == -ENOMEM) {
+		return r;
+	}
+	/* The host may still say what is wrong with it, in CUDA's words. */
+	*ret_kernels = NULL;
+	*ret_why = r == -ENOTSUP ? "it has neither machine code nor PTX" : "it is malformed";
+	return 0;
 }
 
 CUresult
@@ -49,28 +118,27 @@ upload_image(const void *data, uint64_t *ret_id, struct image_kernels **ret_kern
 	const char **ret_why)
 {
 	struct image image = IMAGE_INIT;
+	struct selection *selection = NULL;
 	struct image_kernels *kernels = NULL;
 
 	int r = image_measure(data, &image);
+	if (r == 0) {
+		r = read_kernels(&image, &kernels, ret_why);
+	}
+	if (r == 0) {
+		r = select_for_devices(&image, &selection);
+	}
+	if (r == -EBADMSG) {
+		r = selection_whole(&image, &selection);
+	}
 	if (r < 0) {
+		image_kernels_free(kernels);
+		image_deinit(&image);
 		return r == -ENOMEM ? CUDA_ERROR_OUT_OF_MEMORY : CUDA_ERROR_INVALID_IMAGE;
 	}
-	r = image_kernels_new(&image, architecture(), &kernels);
-	if (r == -ENOMEM) {
-		image_deinit(&image);
-		return CUDA_ERROR_OUT_OF_MEMORY;
-	}
-	if (r < 0) {
-		/* The host may still say what is wrong with it, in CUDA's words. */
-		kernels = NULL;
-		*ret_why = r == -ENOTSUP ? "it has neither machine code nor PTX"
-					 : "it is malformed";
-	}
 	uint64_t id = atomic_fetch_add(&upload_last_id, 1) + 1;
-	CUresult result = CUDA_SUCCESS;
-	for (size_t part = 0; part < image.n_parts && result == CUDA_SUCCESS; part++) {
-		result = send_part(&image, id, (uint32_t)part);
-	}
+	CUresult result = offer_or_send(selection, id);
+	selection_free(selection);
 	image_deinit(&image);
 	if (result != CUDA_SUCCESS) {
 		image_kernels_free(kernels);

@@ -41,12 +41,14 @@ class Daemon:
         self.port = free_port()
         self.tcp = f'tcp://127.0.0.1:{self.port}'
         self.unix = f'unix://{self.folder.name}/socket'
+        self.cache = f'{self.folder.name}/cache'
         self.log_path = pathlib.Path(self.folder.name) / 'log'
         with open(self.log_path, 'w', encoding='utf-8') as log:
             self.process = subprocess.Popen(
                 [os.environ['OUTBOARDD'], '--listen', self.tcp, '--listen', self.unix,
                  '--driver', os.environ.get('OUTBOARD_DRIVER', 'soft'),
-                 '--worker', os.environ['OUTBOARD_WORKER'], '--log', 'info', *self.options],
+                 '--worker', os.environ['OUTBOARD_WORKER'], '--log', 'info',
+                 '--cache', self.cache, *self.options],
                 stdout=log, stderr=log, stdin=subprocess.DEVNULL)
         try:
             self.wait_ready()

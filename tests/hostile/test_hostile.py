@@ -8,10 +8,12 @@ gets right results; at the end the daemon holds no more than at the start.
 
 import contextlib
 import fcntl
+import hashlib
 import os
 import pathlib
 import random
 import re
+import struct
 import sys
 import time
 
@@ -23,7 +25,7 @@ from harness import Daemon, expect, wait_for  # noqa: E402
 
 INVALID_VALUE, INVALID_IMAGE, INVALID_HANDLE = 1, 200, 400
 NOT_REGISTERED, NOT_PERMITTED = 713, 800
-ARENA = 1
+ARENA, CACHE = 1, 16
 GARBAGE_ARGS = 4
 PTX = (b'.version 6.4\n.target sm_75\n.address_size 64\n'
        b'.visible .entry one(.param .u64 p)\n{ ret; }\n')
@@ -213,6 +215,65 @@ def images_that_lie(daemon):
         expect(result != 0, 'an image that was never put')
 
 
+def image_hash(kind, data):
+    """cubin-loader/hash.h, of one part of less than a MiB."""
+    return hashlib.sha256(b'outboard image 1' + struct.pack('<IIQ', kind, 1, len(data)) +
+                          hashlib.sha256(data).digest()).digest()
+
+
+def offers_that_lie(daemon):
+    """A hash gets what was kept under it, and nothing that a guest says changes that."""
+    large = PTX + b'//' + b'x' * 70000 + b'\n'
+    known = image_hash(2, large)
+
+    def put(g, number, kind, data):
+        g.tell('image_put', u64(number) + u32(kind, 1, 0) + u64(len(data)) + opaque(data))
+
+    def load(g, number, index):
+        return g.ask('cuModuleLoadData', u64(handle(MODULE, index)) + u64(number))[2]
+
+    def offer(g, number, a_hash):
+        _, _, result, rest = g.ask('image_offer', u64(number) + a_hash)
+        return result, rest
+
+    with Guest(daemon.port) as g:
+        g.enter()
+        for i in range(200):
+            got = offer(g, 1000 + i, random.Random(i).randbytes(32))
+            expect(got == (0, u32(0)), f'a hash of nothing: {got}')
+        expect(load(g, 1000, 1) == INVALID_HANDLE, 'what was offered in vain is not there')
+        # Neither what is not loaded nor what does not load is kept.
+        bad = large.replace(b'.target', b'.tarpit')
+        put(g, 1, 2, bad)
+        put(g, 2, 2, large)
+        expect(load(g, 1, 2) != 0, 'not PTX')
+        expect(offer(g, 3, image_hash(2, bad)) == (0, u32(0)), 'what does not load is kept')
+        expect(offer(g, 3, known) == (0, u32(0)), 'what was only put is kept')
+        expect(load(g, 2, 3) == 0, 'an honest image')
+        expect(offer(g, 4, known) == (0, u32(1)), 'what was loaded is kept')
+    with Guest(daemon.port) as g:
+        g.enter()
+        put(g, 1, 2, b'a part of ' * 10)
+        for number, wanted in ((1, INVALID_VALUE), (2, 0), (2, INVALID_VALUE)):
+            result, _ = offer(g, number, known)
+            expect(result == wanted, f'offered as {number}: {result}')
+        expect(load(g, 2, 1) == 0, 'what was kept is loaded')
+        # Nothing more goes into it, whatever it is said to be.
+        for kind, n_parts, part, size in ((2, 1, 0, len(large)), (0, 1, 0, 64),
+                                          (2, 2, 1, 64), (2, 1, 0, len(large) + 64)):
+            g.tell('image_put', u64(2) + u32(kind, n_parts, part) + u64(size) +
+                   opaque(b'x' * 64))
+            _, head, _, _ = g.ask('session_mark', u32(0))
+            expect(head[1] != 0, f'put into a kept image: {kind} {n_parts} {part} {size}')
+        expect(load(g, 2, 2) == 0, 'it is as it was')
+        g.tell('image_drop', u64(2))
+        expect(load(g, 2, 3) == INVALID_HANDLE, 'dropped is dropped')
+        for i in range(3000):
+            expect(offer(g, 100 + i, known)[0] == 0, f'offer {i}')
+        status, _, _, _ = g.ask('image_offer', u64(5) + known[:8])
+        expect(status == GARBAGE_ARGS, f'half a hash: {status}')
+
+
 def parameters_of_another_size(daemon):
     with Guest(daemon.port) as g:
         g.enter()
@@ -244,7 +305,7 @@ def another_version(daemon):
     with Guest(daemon.port) as g:
         status, _, result, rest = g.ask('session_hello', u32(99, 2**32 - 1) + u64(1) +
                                         opaque(b'x'))
-        expect((status, result, rest[:8]) == (0, 0, u32(1, 0)),
+        expect((status, result, rest[:8]) == (0, 0, u32(1, CACHE)),
                f'version and features: {status} {result} {rest[:8]}')
 
 
@@ -355,14 +416,14 @@ def arena_without_asking(daemon):
 
 def arena_over_tcp(daemon):
     with Guest(daemon.port) as g:
-        expect(g.hello(features=2**32 - 1) == 0, 'shared memory was offered over TCP')
+        expect(g.hello(features=2**32 - 1) == CACHE, 'shared memory was offered over TCP')
         _, _, result, _ = g.ask('arena_open', u64(MIB))
         expect(result == NOT_PERMITTED, f'over TCP: {result}')
 
 
 def arena_twice(daemon):
     with Guest(unix_path(daemon)) as g, memory(MIB) as fd:
-        expect(g.hello(features=2**32 - 1) == ARENA, 'which features there are')
+        expect(g.hello(features=2**32 - 1) == ARENA | CACHE, 'which features there are')
         _, _, result, _ = g.ask_with_fds('arena_open', u64(MIB), [fd])
         expect(result == 0, f'an honest arena: {result}')
         _, _, result, _ = g.ask_with_fds('arena_open', u64(MIB), [fd])
@@ -491,8 +552,8 @@ ATTACKS = [
     credentials_too_long, a_call_before_hello, silent_crowd, unknown_handles,
     stale_and_mistyped_handles, handles_out_of_range, arguments_that_do_not_decode,
     payloads_that_lie, sizes_that_overflow, wild_addresses, images_that_lie,
-    parameters_of_another_size, hello_twice, another_version, flood_without_reading,
-    flood_of_one_way_calls, vanish_in_a_payload, arenas_that_lie, arena_without_descriptor,
+    offers_that_lie, parameters_of_another_size, hello_twice, another_version,
+    flood_without_reading, flood_of_one_way_calls, vanish_in_a_payload, arenas_that_lie, arena_without_descriptor,
     arena_without_asking, arena_over_tcp, arena_twice, flood_of_descriptors,
     ranges_of_an_arena_that_lie, copies_outside_of_the_arena, arena_after_a_reset,
 ]
