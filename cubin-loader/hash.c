@@ -18,10 +18,10 @@
 
 #include "common/cleanup.h"
 
-#define PIECE ((size_t)1 << 20)
+#define PIECE ((size_t)256 << 10)
 #define THREADS_MAX 4
-/* Below that, starting threads takes longer than it saves. */
-#define THREADS_FROM ((size_t)8 << 20)
+/* A thread's share is not worth starting it below that: a quarter of a millisecond's work. */
+#define SHARE_MIN ((size_t)512 << 10)
 
 struct work {
 	const struct selection *selection;
@@ -91,11 +91,9 @@ static size_t
 threads_for(size_t size)
 {
 	long n_cpus = sysconf(_SC_NPROCESSORS_ONLN);
+	size_t n = n_cpus < 1 ? 1 : n_cpus < THREADS_MAX ? (size_t)n_cpus : THREADS_MAX;
 
-	if (size < THREADS_FROM || n_cpus < 2) {
-		return 1;
-	}
-	return n_cpus < THREADS_MAX ? (size_t)n_cpus : THREADS_MAX;
+	return size / SHARE_MIN < n ? size / SHARE_MIN : n;
 }
 
 int

@@ -3,7 +3,7 @@
  *
  * SHA-256 over: "outboard image 1" (16 bytes), the kind and the number of parts (32 bits
  * each), the size of each part (64 bits each), all little endian, and the SHA-256 of each
- * MiB of the parts put together, the last one shorter.  In two levels, so that several
+ * 256 KiB of the parts put together, the last piece shorter.  In two levels, so that several
  * threads can do it. */
 #pragma once
 

@@ -216,7 +216,7 @@ def images_that_lie(daemon):
 
 
 def image_hash(kind, data):
-    """cubin-loader/hash.h, of one part of less than a MiB."""
+    """cubin-loader/hash.h, of one part of less than 256 KiB."""
     return hashlib.sha256(b'outboard image 1' + struct.pack('<IIQ', kind, 1, len(data)) +
                           hashlib.sha256(data).digest()).digest()
 
