@@ -13,6 +13,7 @@
 #include "guest-shim/libcuda/arena.h"
 #include "guest-shim/libcuda/copy_pending.h"
 #include "guest-shim/libcuda/guest.h"
+#include "guest-shim/libcuda/limit.h"
 #include "guest-shim/libcuda/map.h"
 #include "guest-shim/libcuda/module.h"
 #include "guest-shim/libcuda/session.h"
@@ -94,6 +95,7 @@ context_end(struct context *context)
 	stream_end_all(context);
 	module_end_all(context);
 	map_end_context(context);
+	limit_forget(context);
 }
 
 /* ---- primary contexts ---- */

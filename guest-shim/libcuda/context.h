@@ -10,6 +10,14 @@
 #include "guest-shim/libcuda/handle.h"
 #include "guest-shim/libcuda/thread.h"
 
+/* What the host has said of a context (limit.c). */
+struct context_limits {
+	bool has_value[CU_LIMIT_MAX];
+	size_t values[CU_LIMIT_MAX];
+	bool has_cache_config;
+	CUfunc_cache cache_config;
+};
+
 /* Never freed: threads may have it on their stacks when it is destroyed. */
 struct context {
 	CUcontext handle;
@@ -25,6 +33,7 @@ struct context {
 	atomic_uint n_nonblocking; /* streams that do not order themselves with stream 0 */
 	atomic_bool has_priorities;
 	int least_priority, greatest_priority;
+	struct context_limits limits;
 };
 
 #define CONTEXT_BUSY UINT64_MAX

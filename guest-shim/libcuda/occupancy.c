@@ -13,14 +13,17 @@
 
 #define ANSWERS 256 /* a power of two */
 
+enum question { BLOCKS_OF_SHARED, SHARED_OF_BLOCKS };
+
 struct answer {
+	enum question question;
 	CUfunction function; /* NULL: none here */
 	CUcontext context;
 	int block_size;
 	unsigned flags;
-	size_t shared_size;
+	size_t given; /* bytes, or blocks */
 	unsigned generation;
-	int n_blocks;
+	size_t value;
 };
 
 static struct {
@@ -34,16 +37,64 @@ place(const struct answer *question)
 	uint64_t h = (uintptr_t)question->function * 0x9e3779b97f4a7c15u;
 
 	h = (h ^ (uint64_t)question->block_size) * 0x9e3779b97f4a7c15u;
-	h = (h ^ question->shared_size ^ question->flags) * 0x9e3779b97f4a7c15u;
+	h = (h ^ question->given ^ question->flags ^ (uint64_t)question->question << 48) *
+		0x9e3779b97f4a7c15u;
 	return &occupancy.answers[h >> 56];
 }
 
 static bool
 same(const struct answer *a, const struct answer *b)
 {
-	return a->function == b->function && a->context == b->context &&
-		a->block_size == b->block_size && a->flags == b->flags &&
-		a->shared_size == b->shared_size && a->generation == b->generation;
+	return a->question == b->question && a->function == b->function &&
+		a->context == b->context && a->block_size == b->block_size &&
+		a->flags == b->flags && a->given == b->given &&
+		a->generation == b->generation;
+}
+
+static CUresult
+ask(const struct answer *question, size_t *ret_value)
+{
+	int n_blocks;
+
+	if (question->question == SHARED_OF_BLOCKS) {
+		return remote_cuOccupancyAvailableDynamicSMemPerBlock(ret_value,
+			question->function, (int)question->given, question->block_size);
+	}
+	CUresult result = remote_cuOccupancyMaxActiveBlocksPerMultiprocessorWithFlags(
+		&n_blocks, question->function, question->block_size, question->given,
+		question->flags);
+	if (result == CUDA_SUCCESS) {
+		*ret_value = (size_t)n_blocks;
+	}
+	return result;
+}
+
+/* Answer a question in the current context, from memory if it was asked before. */
+static CUresult
+answer(struct answer *question, size_t *ret_value)
+{
+	struct context *context;
+	CUresult result = context_current(&context);
+
+	if (result != CUDA_SUCCESS) {
+		return result;
+	}
+	question->context = context->handle;
+	question->generation = function_generation();
+	struct answer *known = place(question);
+	pthread_mutex_lock(&occupancy.lock);
+	bool hit = same(known, question);
+	question->value = known->value;
+	pthread_mutex_unlock(&occupancy.lock);
+	if (!hit) {
+		result = ask(question, &question->value);
+	}
+	if (result == CUDA_SUCCESS) {
+		HOLD_LOCK(&occupancy.lock);
+		*known = *question;
+		*ret_value = question->value;
+	}
+	return result;
 }
 
 CUDA_EXPORT CUresult CUDAAPI
@@ -51,6 +102,7 @@ cuOccupancyMaxActiveBlocksPerMultiprocessorWithFlags(int *numBlocks, CUfunction 
 	int blockSize, size_t dynamicSMemSize, unsigned int flags)
 {
 	struct context *context;
+	size_t n_blocks;
 	CUresult result = context_current(&context);
 
 	if (result != CUDA_SUCCESS) {
@@ -60,22 +112,11 @@ cuOccupancyMaxActiveBlocksPerMultiprocessorWithFlags(int *numBlocks, CUfunction 
 		(flags & ~(unsigned)CU_OCCUPANCY_DISABLE_CACHING_OVERRIDE) != 0) {
 		return CUDA_ERROR_INVALID_VALUE;
 	}
-	struct answer answer = { .function = func, .context = context->handle,
-		.block_size = blockSize, .flags = flags, .shared_size = dynamicSMemSize,
-		.generation = function_generation() };
-	struct answer *known = place(&answer);
-	pthread_mutex_lock(&occupancy.lock);
-	bool hit = same(known, &answer);
-	answer.n_blocks = known->n_blocks;
-	pthread_mutex_unlock(&occupancy.lock);
-	if (!hit) {
-		result = remote_cuOccupancyMaxActiveBlocksPerMultiprocessorWithFlags(
-			&answer.n_blocks, func, blockSize, dynamicSMemSize, flags);
-	}
+	result = answer(&(struct answer){ .question = BLOCKS_OF_SHARED, .function = func,
+				.block_size = blockSize, .flags = flags,
+				.given = dynamicSMemSize }, &n_blocks);
 	if (result == CUDA_SUCCESS) {
-		HOLD_LOCK(&occupancy.lock);
-		*known = answer;
-		*numBlocks = answer.n_blocks;
+		*numBlocks = (int)n_blocks;
 	}
 	return result;
 }
@@ -95,8 +136,9 @@ cuOccupancyAvailableDynamicSMemPerBlock(size_t *dynamicSmemSize, CUfunction func
 	if (dynamicSmemSize == NULL) {
 		return CUDA_ERROR_INVALID_VALUE;
 	}
-	return remote_cuOccupancyAvailableDynamicSMemPerBlock(
-		dynamicSmemSize, func, numBlocks, blockSize);
+	return answer(&(struct answer){ .question = SHARED_OF_BLOCKS, .function = func,
+			      .block_size = blockSize, .given = (size_t)numBlocks },
+		dynamicSmemSize);
 }
 
 struct search {
