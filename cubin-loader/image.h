@@ -79,6 +79,18 @@ const struct image_kernel *image_kernels_find(const struct image_kernels *kernel
 size_t image_kernels_count(const struct image_kernels *kernels);
 const struct image_kernel *image_kernels_at(const struct image_kernels *kernels, size_t i);
 
+/* How many bytes image_kernels_new would have to uncompress; below IMAGE_KERNELS_CHEAP that
+ * takes no longer than asking somebody on a network. */
+#define IMAGE_KERNELS_CHEAP ((uint64_t)2 << 20)
+uint64_t image_kernels_cost(const struct image *image, int cc);
+
+/* The same as bytes, for somebody who need not read the image then.  pack: caller frees
+ * *ret_bytes; 0, -E2BIG, -ENOMEM.  unpack: as image_kernels_new; 0, -EBADMSG, -ENOMEM. */
+int image_kernels_pack(
+	const struct image_kernels *kernels, void **ret_bytes, size_t *ret_size);
+int image_kernels_unpack(
+	const void *bytes, size_t size, struct image_kernels **ret_kernels);
+
 /* ---- PTX for a device that runs nothing else ---- */
 
 struct image_ptx {

@@ -191,6 +191,30 @@ rank(const struct fatbin_entry *entry, uint32_t cc)
 	}
 }
 
+uint64_t
+image_kernels_cost(const struct image *image, int cc)
+{
+	struct fatbin fatbin;
+	struct fatbin_entry entry;
+	uint64_t best = 0, cost = 0;
+
+	/* Of several parts the first, the linked one, is read. */
+	if (image_check_parts(image) < 0 || image->kind != IMAGE_FATBIN ||
+		fatbin_open(image->parts[0].data, image->parts[0].size, &fatbin) < 0) {
+		return 0;
+	}
+	while (fatbin_next(&fatbin, &entry) > 0) {
+		uint64_t entry_rank = rank(&entry, cc > 0 ? (uint32_t)cc : 0);
+		bool compressed = (entry.flags & (FATBIN_FLAG_LZ4 | FATBIN_FLAG_ZSTD)) != 0;
+		if (entry_rank < best || entry_rank == 0) {
+			continue;
+		}
+		cost = (entry_rank == best ? cost : 0) + (compressed ? entry.size : 0);
+		best = entry_rank;
+	}
+	return cost;
+}
+
 static int
 add_entry(
 	struct image_kernels *kernels, const struct fatbin_entry *entry, uint64_t *budget)
@@ -332,6 +356,119 @@ image_kernels_new(const struct image *image, int cc, struct image_kernels **ret_
 	if (r < 0) {
 		image_kernels_free(kernels);
 		return r;
+	}
+	sort_kernels(kernels);
+	*ret_kernels = kernels;
+	return 0;
+}
+
+/* ---- as bytes: a count, and for every kernel the length of its name, the number of its
+ * parameters, the name, and offset and size of each; 32 bits each, little endian ---- */
+
+/* Much more than the largest library needs. */
+#define PACKED_MAX ((size_t)64 << 20)
+
+static size_t
+packed_size(const struct image_kernel *kernel)
+{
+	return 2 * sizeof(uint32_t) + strlen(kernel->name) +
+		kernel->n_params * 2 * sizeof(uint32_t);
+}
+
+static unsigned char *
+put_u32(unsigned char *at, size_t value)
+{
+	for (int i = 0; i < 4; i++) {
+		at[i] = (unsigned char)(value >> 8 * i);
+	}
+	return at + 4;
+}
+
+static unsigned char *
+put_kernel(unsigned char *at, const struct image_kernel *kernel)
+{
+	size_t name_len = strlen(kernel->name);
+
+	at = put_u32(at, name_len);
+	at = put_u32(at, kernel->n_params);
+	memcpy(at, kernel->name, name_len);
+	at += name_len;
+	for (size_t i = 0; i < kernel->n_params; i++) {
+		at = put_u32(at, kernel->params[i].offset);
+		at = put_u32(at, kernel->params[i].size);
+	}
+	return at;
+}
+
+int
+image_kernels_pack(const struct image_kernels *kernels, void **ret_bytes, size_t *ret_size)
+{
+	size_t size = sizeof(uint32_t);
+
+	for (size_t i = 0; i < kernels->n; i++) {
+		size += packed_size(&kernels->slots[i].kernel);
+		if (size > PACKED_MAX) {
+			return -E2BIG;
+		}
+	}
+	unsigned char *bytes = malloc(size);
+	if (bytes == NULL) {
+		return -ENOMEM;
+	}
+	unsigned char *at = put_u32(bytes, kernels->n);
+	for (size_t i = 0; i < kernels->n; i++) {
+		at = put_kernel(at, &kernels->slots[i].kernel);
+	}
+	*ret_bytes = bytes;
+	*ret_size = size;
+	return 0;
+}
+
+static int
+unpack_kernel(struct image_kernels *kernels, struct reader *r)
+{
+	uint32_t name_len = reader_u32(r);
+	uint32_t n_params = reader_u32(r);
+	const char *name = reader_bytes(r, name_len);
+
+	if (name == NULL || memchr(name, '\0', name_len) != NULL ||
+		n_params > reader_left(r) / (2 * sizeof(uint32_t))) {
+		return -EBADMSG;
+	}
+	cleanup_free struct image_param *params = calloc((size_t)n_params + 1, sizeof(*params));
+	if (params == NULL) {
+		return -ENOMEM;
+	}
+	for (uint32_t i = 0; i < n_params; i++) {
+		params[i].offset = reader_u32(r);
+		params[i].size = reader_u32(r);
+		if (!checked_range(params[i].offset, params[i].size, NVINFO_PARAMS_MAX)) {
+			return -EBADMSG;
+		}
+	}
+	return kernels_add(kernels, name, name_len, params, n_params);
+}
+
+int
+image_kernels_unpack(const void *bytes, size_t size, struct image_kernels **ret_kernels)
+{
+	struct reader r = reader_of(bytes, size);
+	struct image_kernels *kernels = calloc(1, sizeof(*kernels));
+	int result = 0;
+
+	if (kernels == NULL) {
+		return -ENOMEM;
+	}
+	uint32_t n = reader_u32(&r);
+	for (uint32_t i = 0; i < n && result == 0; i++) {
+		result = unpack_kernel(kernels, &r);
+	}
+	if (result == 0 && (r.failed || reader_left(&r) > 0)) {
+		result = -EBADMSG;
+	}
+	if (result < 0) {
+		image_kernels_free(kernels);
+		return result;
 	}
 	sort_kernels(kernels);
 	*ret_kernels = kernels;

@@ -2,9 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Make the seeds of the fuzz targets: tiny images of our own kernels.
 
-usage: seeds.py [NVCC]     writes seeds-fatbin/, seeds-elf/, seeds-ptx-header/ beside itself
+usage: seeds.py [NVCC]     writes seeds-fatbin/, seeds-elf/, seeds-ptx-header/, seeds-kernels/
+                          beside itself
 """
 import pathlib
+import struct
 import subprocess
 import sys
 import tempfile
@@ -38,6 +40,13 @@ SEEDS = [
 ]
 
 
+def table(*kernels):
+    """image_kernels_pack's bytes."""
+    return struct.pack("<I", len(kernels)) + b"".join(
+        struct.pack("<II", len(name), len(params)) + name +
+        b"".join(struct.pack("<II", *param) for param in params) for name, params in kernels)
+
+
 def main():
     nvcc = sys.argv[1] if len(sys.argv) > 1 else "/usr/local/cuda/bin/nvcc"
     with tempfile.TemporaryDirectory() as scratch:
@@ -55,6 +64,10 @@ def main():
                 print(f"seeds.py: {target.name} left out: {len(data)} bytes", file=sys.stderr)
                 continue
             target.write_bytes(data)
+    tables = HERE / "seeds-kernels"
+    tables.mkdir(exist_ok=True)
+    (tables / "none").write_bytes(table())
+    (tables / "two").write_bytes(table((b"one", [(0, 8), (8, 4)]), (b"two", [])))
 
 
 main()

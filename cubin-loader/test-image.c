@@ -476,6 +476,81 @@ test_impossible_parts_are_refused(void **state)
 	assert_int_equal(image_validate(&image), -E2BIG);
 }
 
+/* ---- kernels as bytes ---- */
+
+static int
+unpack(const struct bytes *b, struct image_kernels **ret_kernels)
+{
+	cleanup_free void *copy = malloc(b->size + (b->size == 0));
+
+	memcpy(copy, b->data, b->size);
+	return image_kernels_unpack(copy, b->size, ret_kernels);
+}
+
+static void
+put_packed(struct bytes *b, uint32_t name_len, uint32_t n_params, uint32_t offset,
+	uint32_t size)
+{
+	b->size = 0;
+	bytes_u32(b, 1);
+	bytes_u32(b, name_len);
+	bytes_u32(b, n_params);
+	bytes_put(b, "name", 4);
+	bytes_u32(b, offset);
+	bytes_u32(b, size);
+}
+
+static void
+test_packed_kernels_that_lie_are_refused(void **state)
+{
+	struct bytes b = { .size = 0 };
+	struct image_kernels *kernels;
+
+	put_packed(&b, 4, 1, 32760, 4);
+	assert_int_equal(unpack(&b, &kernels), 0);
+	assert_int_equal(image_kernels_find(kernels, "name")->params_size, 32764);
+	image_kernels_free(kernels);
+	static const uint32_t bad[][4] = { { 0, 1, 0, 4 }, { 5, 1, 0, 4 }, { UINT32_MAX, 1, 0, 4 },
+		{ 4, 2, 0, 4 }, { 4, 0, 0, 4 }, { 4, UINT32_MAX, 0, 4 }, { 4, 1, 32761, 4 },
+		{ 4, 1, UINT32_MAX, 2 }, { 4, 1, 0, UINT32_MAX } };
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+		put_packed(&b, bad[i][0], bad[i][1], bad[i][2], bad[i][3]);
+		assert_int_equal(unpack(&b, &kernels), -EBADMSG);
+	}
+	put_packed(&b, 4, 1, 0, 4);
+	b.data[13] = 0; /* in the name */
+	assert_int_equal(unpack(&b, &kernels), -EBADMSG);
+	put_packed(&b, 4, 1, 0, 4);
+	b.data[3] = 0xff; /* so many kernels */
+	assert_int_equal(unpack(&b, &kernels), -EBADMSG);
+}
+
+static void
+test_the_cost_is_what_is_uncompressed(void **state)
+{
+	struct bytes b;
+	char packed[200];
+
+	int n = LZ4_compress_default(
+		ptx_one, packed, sizeof(ptx_one), sizeof(packed));
+	assert_true(n > 0);
+	build_container(&b);
+	struct image_part part = { b.data, b.size };
+	struct image image = { IMAGE_FATBIN, 1, &part };
+	assert_int_equal(image_kernels_cost(&image, 90), 0);
+	build_entry(&b, FATBIN_PTX, 75, FATBIN_FLAG_LZ4, packed, (size_t)n, (uint32_t)n,
+		sizeof(ptx_one));
+	part.size = b.size;
+	assert_int_equal(image_kernels_cost(&image, 90), sizeof(ptx_one));
+	/* Machine code is preferred. */
+	struct bytes cubin, info = { .size = 0 };
+	size_t table;
+	build_cubin(&cubin, &info, &table);
+	build_plain_entry(&b, FATBIN_ELF, 90, cubin.data, cubin.size);
+	part.size = b.size;
+	assert_int_equal(image_kernels_cost(&image, 90), 0);
+}
+
 int
 main(void)
 {
@@ -496,6 +571,8 @@ main(void)
 		cmocka_unit_test(test_linked_part_gives_ptx_only_if_alone),
 		cmocka_unit_test(test_objects_tell_kernels_if_the_link_does_not),
 		cmocka_unit_test(test_impossible_parts_are_refused),
+		cmocka_unit_test(test_packed_kernels_that_lie_are_refused),
+		cmocka_unit_test(test_the_cost_is_what_is_uncompressed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

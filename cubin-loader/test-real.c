@@ -55,11 +55,8 @@ has_suffix(const char *text, const char *suffix)
 }
 
 static void
-check_kernels(const struct image *image, int cc)
+check_table(const struct image_kernels *kernels)
 {
-	struct image_kernels *kernels;
-
-	assert_int_equal(image_kernels_new(image, cc, &kernels), 0);
 	assert_int_equal(image_kernels_count(kernels), ARRAY_LEN(all_expected));
 	for (size_t i = 0; i < ARRAY_LEN(all_expected); i++) {
 		const struct expected *e = &all_expected[i];
@@ -76,7 +73,29 @@ check_kernels(const struct image *image, int cc)
 	}
 	assert_null(image_kernels_find(kernels, "helper"));
 	assert_null(image_kernels_find(kernels, "_Z6helperi"));
+}
+
+/* As read, and as read from bytes; what is not those bytes is refused or stays inside. */
+static void
+check_kernels(const struct image *image, int cc)
+{
+	struct image_kernels *kernels, *again;
+	void *bytes;
+	size_t size;
+
+	assert_int_equal(image_kernels_new(image, cc, &kernels), 0);
+	check_table(kernels);
+	assert_int_equal(image_kernels_pack(kernels, &bytes, &size), 0);
 	image_kernels_free(kernels);
+	assert_int_equal(image_kernels_unpack(bytes, size, &again), 0);
+	check_table(again);
+	image_kernels_free(again);
+	for (size_t cut = 0; cut < size; cut += 1 + cut / 16) {
+		cleanup_free void *part = malloc(cut + (cut == 0));
+		memcpy(part, bytes, cut);
+		assert_int_equal(image_kernels_unpack(part, cut, &again), -EBADMSG);
+	}
+	free(bytes);
 }
 
 /* Every text must be PTX that tells the same layouts as the machine code. */

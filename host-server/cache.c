@@ -215,12 +215,12 @@ make_room(struct cache *cache)
 /* Complete it and give it its name. */
 static int
 keep_as(struct cache *cache, int fd, const char *temporary, const unsigned char *hash,
-	const struct selection *image)
+	const struct cache_content *content)
 {
 	char name[NAME_SIZE];
 
 	name_of(cache, hash, name);
-	int r = cache_file_write(fd, hash, image);
+	int r = cache_file_write(fd, hash, content);
 	if (r < 0) {
 		return r;
 	}
@@ -236,16 +236,16 @@ keep_as(struct cache *cache, int fd, const char *temporary, const unsigned char 
 }
 
 static int
-keep(struct cache *cache, const struct selection *image)
+keep(struct cache *cache, const struct cache_content *content)
 {
 	unsigned char hash[IMAGE_HASH_SIZE];
 	char temporary[TENANT_MAX + 32];
 	uint64_t random;
 
-	if (cache_file_size(image) > cache->size_max) {
+	if (cache_file_size(content) > cache->size_max) {
 		return -EFBIG;
 	}
-	int r = image_hash(image, hash);
+	int r = image_hash(content->image, hash);
 	if (r < 0) {
 		return r;
 	}
@@ -262,7 +262,7 @@ keep(struct cache *cache, const struct selection *image)
 	if (fd < 0) {
 		return -errno;
 	}
-	r = keep_as(cache, fd, temporary, hash, image);
+	r = keep_as(cache, fd, temporary, hash, content);
 	if (r < 0) {
 		unlinkat(cache->folder, temporary, 0);
 	}
@@ -270,16 +270,14 @@ keep(struct cache *cache, const struct selection *image)
 }
 
 int
-cache_keep(struct cache *cache, enum image_kind kind, const struct image_part *parts,
-	size_t n_parts)
+cache_keep(struct cache *cache, const struct image *image, const void *kernels,
+	size_t kernels_size)
 {
-	struct image image = { .kind = kind, .n_parts = n_parts,
-		.parts = (struct image_part *)parts };
 	struct selection *whole;
 
-	int r = selection_whole(&image, &whole);
+	int r = selection_whole(image, &whole);
 	if (r == 0) {
-		r = keep(cache, whole);
+		r = keep(cache, &(struct cache_content){ whole, kernels, kernels_size });
 		selection_free(whole);
 	}
 	if (r < 0) {

@@ -25,6 +25,8 @@ struct cached_image {
 	enum image_kind kind;
 	size_t n_parts;
 	struct image_part *parts;
+	const void *kernels; /* image_kernels_pack's bytes */
+	size_t kernels_size; /* 0: none were kept */
 	void *map;
 	size_t map_size;
 };
@@ -37,7 +39,7 @@ struct cache *cache_free(struct cache *cache);
 int cache_find(struct cache *cache, const unsigned char *hash, struct cached_image *ret_image);
 void cached_image_deinit(struct cached_image *image);
 
-/* Keep an image that a driver has taken; the oldest ones make room.  One that cannot be
- * kept is not: 0 or negative errno, which need not bother anybody. */
-int cache_keep(struct cache *cache, enum image_kind kind, const struct image_part *parts,
-	size_t n_parts);
+/* Keep an image that a driver has taken, and what may be kept with it; the oldest ones make
+ * room.  One that cannot be kept is not: 0 or negative errno, which need not bother anybody. */
+int cache_keep(struct cache *cache, const struct image *image, const void *kernels,
+	size_t kernels_size);

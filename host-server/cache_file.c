@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* cache_file.c: one image in a file.
  *
- *     part 0, NUL, padding │ part 1 … │ size of each part, 64 bits │ struct trailer
+ *     part 0, NUL, padding │ part 1 … │ kernels, padding │ part sizes, 64 bits │ trailer
  *
  * Parts come first, so that they are aligned in memory as they are in the file.  The file
  * is for this machine and this build: fields are as the processor has them.
@@ -36,9 +36,11 @@
 
 struct trailer {
 	char magic[8];
-	unsigned char hash[IMAGE_HASH_SIZE];
+	unsigned char hash[IMAGE_HASH_SIZE]; /* of the image */
+	unsigned char kernels_hash[IMAGE_HASH_SIZE];
 	uint32_t kind;
 	uint32_t n_parts;
+	uint64_t kernels_size;
 	uint64_t file_size;
 };
 
@@ -76,15 +78,34 @@ room_of_part(uint64_t size)
 	return (size + 1 + ALIGNMENT - 1) & ~(uint64_t)(ALIGNMENT - 1);
 }
 
-uint64_t
-cache_file_size(const struct selection *image)
+static uint64_t
+room_of_kernels(uint64_t size)
 {
-	uint64_t size = sizeof(struct trailer) + image->n_parts * sizeof(uint64_t);
+	return (size + 7) & ~(uint64_t)7;
+}
+
+uint64_t
+cache_file_size(const struct cache_content *content)
+{
+	const struct selection *image = content->image;
+	uint64_t size = sizeof(struct trailer) + image->n_parts * sizeof(uint64_t) +
+		room_of_kernels(content->kernels_size);
 
 	for (size_t i = 0; i < image->n_parts; i++) {
 		size += room_of_part(image->part_sizes[i]);
 	}
 	return size;
+}
+
+/* The hash of bytes that are no image. */
+static int
+hash_bytes(const void *bytes, size_t size, unsigned char *ret_hash)
+{
+	struct image_slice slice = { .data = bytes, .size = size };
+	struct selection selection = { .kind = IMAGE_PTX, .n_parts = 1, .part_sizes = &size,
+		.size = size, .n_slices = 1, .slices = &slice };
+
+	return image_hash(&selection, ret_hash);
 }
 
 static int
@@ -101,12 +122,10 @@ write_all(int fd, const void *data, size_t size)
 	return 0;
 }
 
-int
-cache_file_write(int fd, const unsigned char *hash, const struct selection *image)
+static int
+write_parts(int fd, const struct selection *image)
 {
 	static const char zeros[ALIGNMENT];
-	struct trailer trailer = { .magic = MAGIC, .kind = image->kind,
-		.n_parts = (uint32_t)image->n_parts, .file_size = cache_file_size(image) };
 	int r = 0;
 
 	for (size_t i = 0; i < image->n_slices && r == 0; i++) {
@@ -118,11 +137,34 @@ cache_file_write(int fd, const unsigned char *hash, const struct selection *imag
 			r = write_all(fd, zeros, room_of_part(size) - size);
 		}
 	}
+	return r;
+}
+
+int
+cache_file_write(int fd, const unsigned char *hash, const struct cache_content *content)
+{
+	static const char zeros[8];
+	const struct selection *image = content->image;
+	size_t kernels_size = content->kernels_size;
+	struct trailer trailer = { .magic = MAGIC, .kind = image->kind,
+		.n_parts = (uint32_t)image->n_parts, .kernels_size = kernels_size,
+		.file_size = cache_file_size(content) };
+
+	memcpy(trailer.hash, hash, sizeof(trailer.hash));
+	int r = hash_bytes(content->kernels, kernels_size, trailer.kernels_hash);
+	if (r == 0) {
+		r = write_parts(fd, image);
+	}
+	if (r == 0) {
+		r = write_all(fd, content->kernels, kernels_size);
+	}
+	if (r == 0) {
+		r = write_all(fd, zeros, room_of_kernels(kernels_size) - kernels_size);
+	}
 	for (size_t i = 0; i < image->n_parts && r == 0; i++) {
 		uint64_t size = image->part_sizes[i];
 		r = write_all(fd, &size, sizeof(size));
 	}
-	memcpy(trailer.hash, hash, sizeof(trailer.hash));
 	if (r == 0) {
 		r = write_all(fd, &trailer, sizeof(trailer));
 	}
@@ -134,16 +176,17 @@ cache_file_write(int fd, const unsigned char *hash, const struct selection *imag
 
 /* ---- read ---- */
 
-/* Where the parts are, by the table in front of the trailer.  0, -EBADMSG, -ENOMEM. */
+/* Where everything is, by the table in front of the trailer.  0, -EBADMSG, -ENOMEM. */
 static int
-find_parts(const unsigned char *file, const struct trailer *trailer, struct image_part **ret_parts)
+find_parts(const struct trailer *trailer, struct cached_image *image)
 {
+	const unsigned char *file = image->map;
 	uint64_t table = trailer->file_size - sizeof(*trailer) -
 		trailer->n_parts * sizeof(uint64_t);
 	uint64_t at = 0;
 
-	cleanup_free struct image_part *parts = calloc(trailer->n_parts, sizeof(*parts));
-	if (parts == NULL) {
+	image->parts = calloc(trailer->n_parts, sizeof(*image->parts));
+	if (image->parts == NULL) {
 		return -ENOMEM;
 	}
 	for (uint32_t i = 0; i < trailer->n_parts; i++) {
@@ -154,14 +197,15 @@ find_parts(const unsigned char *file, const struct trailer *trailer, struct imag
 			file[at + size] != '\0') {
 			return -EBADMSG;
 		}
-		parts[i] = (struct image_part){ file + at, size };
+		image->parts[i] = (struct image_part){ file + at, size };
 		at += room_of_part(size);
 	}
-	if (at != table) {
-		return -EBADMSG;
-	}
-	*ret_parts = TAKE(parts);
-	return 0;
+	image->kernels = file + at;
+	image->kernels_size = trailer->kernels_size;
+	return trailer->kernels_size <= table - at &&
+			room_of_kernels(trailer->kernels_size) == table - at
+		? 0
+		: -EBADMSG;
 }
 
 static int
@@ -189,7 +233,7 @@ read_trailer(int fd, const struct stat *st, const unsigned char *hash, struct tr
 
 /* 0, -EBADMSG, -ENOMEM. */
 static int
-compare(const struct cached_image *cached, const unsigned char *hash)
+compare(const struct cached_image *cached, const struct trailer *trailer)
 {
 	struct image image = { .kind = cached->kind, .n_parts = cached->n_parts,
 		.parts = cached->parts };
@@ -202,7 +246,13 @@ compare(const struct cached_image *cached, const unsigned char *hash)
 	}
 	r = image_hash(whole, found);
 	selection_free(whole);
-	return r == 0 && memcmp(found, hash, sizeof(found)) != 0 ? -EBADMSG : r;
+	if (r == 0 && memcmp(found, trailer->hash, sizeof(found)) == 0) {
+		r = hash_bytes(cached->kernels, cached->kernels_size, found);
+		return r == 0 && memcmp(found, trailer->kernels_hash, sizeof(found)) != 0
+			? -EBADMSG
+			: r;
+	}
+	return r < 0 ? r : -EBADMSG;
 }
 
 int
@@ -225,9 +275,9 @@ cache_file_map(int fd, const unsigned char *hash, struct cached_image *ret_image
 	}
 	struct cached_image image = { .kind = (enum image_kind)trailer.kind,
 		.n_parts = trailer.n_parts, .map = map, .map_size = (size_t)st.st_size };
-	r = find_parts(map, &trailer, &image.parts);
+	r = find_parts(&trailer, &image);
 	if (r == 0 && st.st_mtim.tv_nsec != boot_mark()) {
-		r = compare(&image, hash);
+		r = compare(&image, &trailer);
 	}
 	if (r < 0) {
 		cached_image_deinit(&image);

@@ -113,3 +113,31 @@ devices_new(const struct driver *driver, struct devices **ret_devices, char *ret
 	*ret_devices = TAKE(devices);
 	return 0;
 }
+
+static int
+attribute(const call_device *device, CUdevice_attribute which)
+{
+	for (u_int i = 0; i < device->attributes.attributes_len; i++) {
+		if (device->attributes.attributes_val[i].attribute == (int)which) {
+			return device->attributes.attributes_val[i].value;
+		}
+	}
+	return 0;
+}
+
+int
+devices_cc(const struct devices *devices)
+{
+	int cc = 0;
+
+	for (size_t i = 0; i < devices->n; i++) {
+		const call_device *device = &devices->about[i];
+		int its = attribute(device, CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR) * 10 +
+			  attribute(device, CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR);
+		if (i > 0 && its != cc) {
+			return 0;
+		}
+		cc = its;
+	}
+	return cc;
+}

@@ -18,4 +18,6 @@ struct devices {
 /* Needs cuInit.  0, or negative errno with a sentence in ret_why.  Caller frees. */
 int devices_new(const struct driver *driver, struct devices **ret_devices, char *ret_why,
 	size_t why_size);
+/* The compute capability of all of them, major * 10 + minor, or 0 if they differ. */
+int devices_cc(const struct devices *devices);
 struct devices *devices_free(struct devices *devices);

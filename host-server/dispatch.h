@@ -31,6 +31,7 @@ serve_fn serve_cuCtxDestroy_v2;
 serve_fn serve_cuModuleLoadData;
 serve_fn serve_cuLibraryLoadData;
 serve_fn serve_image_offer;
+serve_fn serve_image_kernels;
 serve_fn serve_image_put;
 serve_fn serve_image_drop;
 serve_fn serve_cuLaunchKernel;

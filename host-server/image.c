@@ -49,6 +49,7 @@ struct image_store {
 	struct image_entry *buckets[BUCKETS];
 	size_t n, size;
 	struct cache *cache; /* or NULL */
+	int cc;		     /* of the devices, or 0 */
 };
 
 int
@@ -59,9 +60,10 @@ image_store_new(struct image_store **ret_store)
 }
 
 void
-image_store_use_cache(struct image_store *store, struct cache *cache)
+image_store_use_cache(struct image_store *store, struct cache *cache, int cc)
 {
 	cache_free(store->cache);
+	store->cc = cc;
 	store->cache = cache;
 }
 
@@ -268,6 +270,15 @@ image_from_cache(struct image_store *store, uint64_t image, const unsigned char 
 	return 0;
 }
 
+const void *
+image_kernels_of(struct image_store *store, uint64_t image, size_t *ret_size)
+{
+	const struct image_entry *entry = entry_find(store, image);
+
+	*ret_size = entry != NULL ? entry->cached.kernels_size : 0;
+	return entry != NULL ? entry->cached.kernels : NULL;
+}
+
 void
 image_drop(struct image_store *store, uint64_t image)
 {
@@ -280,27 +291,34 @@ image_drop(struct image_store *store, uint64_t image)
 
 /* ---- loading ---- */
 
-/* The parts, as cubin-loader has them.  Caller frees; NULL if there is no memory. */
-static struct image_part *
-entry_parts(const struct image_entry *entry)
+/* As cubin-loader has it.  image_deinit when done.  0, -ENOMEM. */
+static int
+entry_image(const struct image_entry *entry, struct image *ret_image)
 {
 	struct image_part *parts = calloc(entry->n_parts, sizeof(*parts));
 
-	for (size_t i = 0; parts != NULL && i < entry->n_parts; i++) {
+	if (parts == NULL) {
+		return -ENOMEM;
+	}
+	for (size_t i = 0; i < entry->n_parts; i++) {
 		parts[i] = (struct image_part){ .data = entry->parts[i].bytes,
 			.size = entry->parts[i].size };
 	}
-	return parts;
+	*ret_image = (struct image){ .kind = (enum image_kind)entry->kind,
+		.n_parts = entry->n_parts, .parts = parts };
+	return 0;
 }
 
 static int
 entry_check(const struct image_entry *entry)
 {
-	struct image image = { .kind = (enum image_kind)entry->kind,
-		.n_parts = entry->n_parts, .parts = entry_parts(entry) };
+	struct image image;
 
-	int r = image.parts != NULL ? image_validate(&image) : -ENOMEM;
-	free(image.parts);
+	int r = entry_image(entry, &image);
+	if (r == 0) {
+		r = image_validate(&image);
+		image_deinit(&image);
+	}
 	return r;
 }
 
@@ -361,10 +379,27 @@ image_release(struct image_store *store, struct image_entry *entry)
 	}
 }
 
+/* What spares the next guest the uncompressing, if that is worth it; else NULL. */
+static void *
+pack_kernels(const struct image *image, int cc, size_t *ret_size)
+{
+	struct image_kernels *kernels;
+	void *bytes = NULL;
+
+	*ret_size = 0;
+	if (cc > 0 && image_kernels_cost(image, cc) >= IMAGE_KERNELS_CHEAP &&
+		image_kernels_new(image, cc, &kernels) == 0) {
+		(void)image_kernels_pack(kernels, &bytes, ret_size);
+		image_kernels_free(kernels);
+	}
+	return bytes;
+}
+
 void
 image_keep(struct image_store *store, struct image_entry *entry)
 {
-	size_t size = 0;
+	struct image image;
+	size_t size = 0, kernels_size;
 
 	if (store->cache == NULL || entry->kept) {
 		return;
@@ -373,14 +408,12 @@ image_keep(struct image_store *store, struct image_entry *entry)
 	for (size_t i = 0; i < entry->n_parts; i++) {
 		size += entry->parts[i].size;
 	}
-	if (size < IMAGE_KEEP_MIN) {
+	if (size < IMAGE_KEEP_MIN || entry_image(entry, &image) < 0) {
 		return;
 	}
-	cleanup_free struct image_part *parts = entry_parts(entry);
-	if (parts != NULL) {
-		(void)cache_keep(store->cache, (enum image_kind)entry->kind, parts,
-			entry->n_parts);
-	}
+	cleanup_free void *kernels = pack_kernels(&image, store->cc, &kernels_size);
+	(void)cache_keep(store->cache, &image, kernels, kernels_size);
+	image_deinit(&image);
 }
 
 const void *

@@ -33,8 +33,9 @@ struct image_piece {
 
 int image_store_new(struct image_store **ret_store);
 struct image_store *image_store_free(struct image_store *store);
-/* Where images come from that need not be sent; owns it. */
-void image_store_use_cache(struct image_store *store, struct cache *cache);
+/* Where images come from that need not be sent; owns it.  cc is that of all devices
+ * (major * 10 + minor), or 0 if they differ: then no tables of kernels are kept. */
+void image_store_use_cache(struct image_store *store, struct cache *cache, int cc);
 bool image_store_has_cache(const struct image_store *store);
 
 /* Where the bytes of a piece go; fill them in and call image_received.  0, -EINVAL
@@ -45,6 +46,9 @@ void image_received(struct image_store *store, const struct image_piece *piece);
 /* From now on a number names the image that the cache has under this hash.  0, -ENOENT,
  * -EINVAL (the number is taken), -EDQUOT, -ENOMEM. */
 int image_from_cache(struct image_store *store, uint64_t image, const unsigned char *hash);
+/* The table of kernels that was kept with it; *ret_size is 0 if there is none, or no such
+ * image.  Lives as long as the image. */
+const void *image_kernels_of(struct image_store *store, uint64_t image, size_t *ret_size);
 /* No later call names it. */
 void image_drop(struct image_store *store, uint64_t image);
 

@@ -2,6 +2,7 @@
 /* module.c: images from the guest, and modules and libraries made of them. */
 #include <errno.h>
 
+#include "common/checked.h"
 #include "host-server/dispatch.h"
 #include "host-server/image.h"
 #include "host-server/object.h"
@@ -46,6 +47,33 @@ serve_image_offer(struct session *s, const void *argp, void *outp)
 	}
 	/* Whatever else it is, the guest can put the image, and is told then. */
 	out->has = r == 0;
+	if (r == 0) {
+		size_t kernels_size;
+		(void)image_kernels_of(s->images, args->image, &kernels_size);
+		out->kernels_size = kernels_size;
+	}
+	return CUDA_SUCCESS;
+}
+
+CUresult
+serve_image_kernels(struct session *s, const void *argp, void *outp)
+{
+	const image_kernels_args *args = argp;
+	image_kernels_ret ret = { 0 };
+	size_t size;
+
+	const unsigned char *bytes = image_kernels_of(s->images, args->image, &size);
+	if (args->size == 0 || args->size > CALL_PAYLOAD_MAX ||
+		!checked_range(args->at, args->size, size)) {
+		return CUDA_ERROR_INVALID_VALUE;
+	}
+	/* Answered here: only we know where the payload is. */
+	s->deferred = true;
+	int r = session_reply(s, s->call->info, s->call->xid, &ret, CUDA_SUCCESS,
+		bytes + args->at, args->size);
+	if (r < 0) {
+		s->error = r;
+	}
 	return CUDA_SUCCESS;
 }
 

@@ -26,9 +26,11 @@ struct bench {
 	struct cache *cache;
 };
 
-/* Two parts of random bytes. */
+/* Two parts of random bytes, and some to go with them. */
 struct sample {
 	unsigned char bytes[SIZE];
+	char kernels[1000];
+	size_t kernels_size;
 	struct image_part parts[2];
 	unsigned char hash[IMAGE_HASH_SIZE];
 };
@@ -118,6 +120,10 @@ sample_new(unsigned seed)
 	for (size_t i = 0; i < SIZE; i++) {
 		s->bytes[i] = (unsigned char)(rand() >> 7);
 	}
+	for (size_t i = 0; i < sizeof(s->kernels); i++) {
+		s->kernels[i] = (char)(rand() >> 7);
+	}
+	s->kernels_size = seed % 3 * 333;
 	size_t first = 1 + (size_t)rand() % (SIZE - 1);
 	s->parts[0] = (struct image_part){ s->bytes, first };
 	s->parts[1] = (struct image_part){ s->bytes + first, SIZE - first };
@@ -131,7 +137,9 @@ sample_new(unsigned seed)
 static int
 keep(struct cache *cache, const struct sample *s)
 {
-	return cache_keep(cache, IMAGE_FATBIN, s->parts, 2);
+	struct image image = { IMAGE_FATBIN, 2, (struct image_part *)s->parts };
+
+	return cache_keep(cache, &image, s->kernels, s->kernels_size);
 }
 
 /* Whether it is found; what is found must be it. */
@@ -152,6 +160,8 @@ finds(struct cache *cache, const struct sample *s)
 		assert_int_equal((uintptr_t)found.parts[i].data % 8, 0);
 		assert_int_equal(((const char *)found.parts[i].data)[found.parts[i].size], 0);
 	}
+	assert_int_equal(found.kernels_size, s->kernels_size);
+	assert_memory_equal(found.kernels, s->kernels, found.kernels_size);
 	cached_image_deinit(&found);
 	return true;
 }
@@ -263,8 +273,8 @@ resize_file(const char *path)
 static void
 what_is_damaged_is_not_found(void **state)
 {
-	static const long places[] = { 0, 1000, SIZE / 2, SIZE - 1, -1, -9, -17, -40, -57, -65,
-		-72 };
+	static const long places[] = { 0, 1000, SIZE / 2, SIZE - 1, -1, -9, -17, -33, -40, -57,
+		-80, -97, -105, -120, -400 };
 	struct bench *b = *state;
 	cleanup_free struct sample *s = sample_new(1);
 

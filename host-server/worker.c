@@ -187,7 +187,7 @@ worker_use_cache(struct worker *w, const struct control_message *order)
 			strerror(-r));
 		return;
 	}
-	image_store_use_cache(w->session->images, cache);
+	image_store_use_cache(w->session->images, cache, devices_cc(w->devices));
 }
 
 static enum worker_exit

@@ -3,13 +3,15 @@
  *
  * What the host's devices can use of an image is offered to the host by its hash, and if the
  * host does not have it, sent one-way, in pieces, under a number of ours; the load that
- * follows names the number.  What kernels it has, and with which parameters, is read here. */
+ * follows names the number.  What kernels it has, and with which parameters, is read here, or
+ * comes from the host if it has that ready and much would have to be uncompressed. */
 #include "guest-shim/libcuda/upload.h"
 
 #include <errno.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 
+#include "common/cleanup.h"
 #include "cubin-loader/hash.h"
 #include "cubin-loader/selection.h"
 #include "guest-shim/libcuda/context.h"
@@ -19,6 +21,8 @@
 
 /* To ask for less takes longer than to send it (and the host keeps no smaller ones). */
 #define OFFER_MIN ((size_t)64 << 10)
+/* A longer table is not believed. */
+#define KERNELS_SIZE_MAX ((size_t)64 << 20)
 
 static atomic_ullong upload_last_id;
 
@@ -42,12 +46,12 @@ send_slice(const struct selection *selection, uint64_t id, const struct image_sl
 
 /* Whether the host has it; if so, it is known by id from now on. */
 static CUresult
-offer(const struct selection *selection, uint64_t id, bool *ret_has)
+offer(const struct selection *selection, uint64_t id, image_offer_out *ret_out)
 {
 	image_offer_args args = { .image = id };
 	image_offer_ret ret = { 0 };
 
-	*ret_has = false;
+	*ret_out = (image_offer_out){ 0 };
 	if (selection->size < OFFER_MIN || (session_features() & CALL_FEATURE_CACHE) == 0) {
 		return CUDA_SUCCESS;
 	}
@@ -55,21 +59,19 @@ offer(const struct selection *selection, uint64_t id, bool *ret_has)
 		return CUDA_ERROR_OUT_OF_MEMORY;
 	}
 	CUresult result = guest_call(CALL_image_offer, &args, &ret);
-	*ret_has = result == CUDA_SUCCESS && ret.u.image_offer_result_u.out.has != 0;
+	if (result == CUDA_SUCCESS) {
+		*ret_out = ret.u.image_offer_result_u.out;
+	}
 	return result;
 }
 
 static CUresult
-offer_or_send(const struct selection *selection, uint64_t id)
+send_all(const struct selection *selection, uint64_t id)
 {
-	bool has;
+	CUresult result = CUDA_SUCCESS;
 
-	CUresult result = offer(selection, id, &has);
-	for (size_t i = 0; !has && i < selection->n_slices && result == CUDA_SUCCESS; i++) {
+	for (size_t i = 0; i < selection->n_slices && result == CUDA_SUCCESS; i++) {
 		result = send_slice(selection, id, &selection->slices[i]);
-	}
-	if (result != CUDA_SUCCESS) {
-		upload_drop(id);
 	}
 	return result;
 }
@@ -97,20 +99,87 @@ select_for_devices(const struct image *image, struct selection **ret_selection)
 	return selection_new(image, &target, ret_selection);
 }
 
-/* Kernels are those for the device that the image is for, or the first one. */
-static int
-read_kernels(const struct image *image, struct image_kernels **ret_kernels, const char **ret_why)
+/* ---- kernels ---- */
+
+/* The host's table, in pieces.  NULL if that does not work: there is another way. */
+static struct image_kernels *
+fetch_kernels(uint64_t id, size_t size)
+{
+	struct image_kernels *kernels = NULL;
+	cleanup_free unsigned char *bytes = size <= KERNELS_SIZE_MAX ? malloc(size) : NULL;
+
+	for (size_t at = 0; bytes != NULL && at < size;) {
+		size_t n = size - at < CALL_PAYLOAD_MAX ? size - at : CALL_PAYLOAD_MAX;
+		image_kernels_args args = { .image = id, .at = at, .size = (u_int)n };
+		image_kernels_ret ret = { 0 };
+		CUresult result = guest_call_payload(
+			CALL_image_kernels, &args, &ret, bytes + at, n);
+		guest_call_end(CALL_image_kernels, &ret);
+		if (result != CUDA_SUCCESS) {
+			return NULL;
+		}
+		at += n;
+	}
+	return bytes != NULL && image_kernels_unpack(bytes, size, &kernels) == 0 ? kernels
+										 : NULL;
+}
+
+/* Those for the device that the image is for, or the first one. */
+static CUresult
+read_kernels(const struct image *image, uint64_t id, size_t at_host,
+	struct image_kernels **ret_kernels, const char **ret_why)
 {
 	int ordinal = thread_self.current != NULL ? thread_self.current->device : 0;
+	int cc = architecture(session_device(ordinal));
 
-	int r = image_kernels_new(image, architecture(session_device(ordinal)), ret_kernels);
+	if (at_host > 0 && image_kernels_cost(image, cc) >= IMAGE_KERNELS_CHEAP) {
+		*ret_kernels = fetch_kernels(id, at_host);
+		if (*ret_kernels != NULL) {
+			return CUDA_SUCCESS;
+		}
+	}
+	int r = image_kernels_new(image, cc, ret_kernels);
 	if (r == 0 || r == -ENOMEM) {
-		return r;
+		return r == 0 ? CUDA_SUCCESS : CUDA_ERROR_OUT_OF_MEMORY;
 	}
 	/* The host may still say what is wrong with it, in CUDA's words. */
 	*ret_kernels = NULL;
 	*ret_why = r == -ENOTSUP ? "it has neither machine code nor PTX" : "it is malformed";
-	return 0;
+	return CUDA_SUCCESS;
+}
+
+/* ---- all of it ---- */
+
+static CUresult
+offer_or_send(const struct image *image, uint64_t id, struct image_kernels **ret_kernels,
+	const char **ret_why)
+{
+	struct selection *selection;
+	struct image_kernels *kernels;
+	image_offer_out known;
+
+	int r = select_for_devices(image, &selection);
+	if (r == -EBADMSG) {
+		r = selection_whole(image, &selection);
+	}
+	if (r < 0) {
+		return r == -ENOMEM ? CUDA_ERROR_OUT_OF_MEMORY : CUDA_ERROR_INVALID_IMAGE;
+	}
+	CUresult result = offer(selection, id, &known);
+	if (result == CUDA_SUCCESS) {
+		result = read_kernels(image, id, known.kernels_size, &kernels, ret_why);
+	}
+	if (result == CUDA_SUCCESS && !known.has) {
+		result = send_all(selection, id);
+		if (result != CUDA_SUCCESS) {
+			image_kernels_free(kernels);
+		}
+	}
+	selection_free(selection);
+	if (result == CUDA_SUCCESS) {
+		*ret_kernels = kernels;
+	}
+	return result;
 }
 
 CUresult
@@ -118,34 +187,19 @@ upload_image(const void *data, uint64_t *ret_id, struct image_kernels **ret_kern
 	const char **ret_why)
 {
 	struct image image = IMAGE_INIT;
-	struct selection *selection = NULL;
-	struct image_kernels *kernels = NULL;
 
 	int r = image_measure(data, &image);
-	if (r == 0) {
-		r = read_kernels(&image, &kernels, ret_why);
-	}
-	if (r == 0) {
-		r = select_for_devices(&image, &selection);
-	}
-	if (r == -EBADMSG) {
-		r = selection_whole(&image, &selection);
-	}
 	if (r < 0) {
-		image_kernels_free(kernels);
-		image_deinit(&image);
 		return r == -ENOMEM ? CUDA_ERROR_OUT_OF_MEMORY : CUDA_ERROR_INVALID_IMAGE;
 	}
 	uint64_t id = atomic_fetch_add(&upload_last_id, 1) + 1;
-	CUresult result = offer_or_send(selection, id);
-	selection_free(selection);
+	CUresult result = offer_or_send(&image, id, ret_kernels, ret_why);
 	image_deinit(&image);
 	if (result != CUDA_SUCCESS) {
-		image_kernels_free(kernels);
+		upload_drop(id);
 		return result;
 	}
 	*ret_id = id;
-	*ret_kernels = kernels;
 	return CUDA_SUCCESS;
 }
 

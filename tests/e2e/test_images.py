@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""test_images PROGRAM: device code crosses once, and is never somebody else's.
+"""test_images PROGRAM [FATBINARY]: device code crosses once, and is never somebody else's.
 
 PROGRAM runs the kernel of every file it is given; the kernels are made here, of random
-constants, and computed here as well.
+constants, and computed here as well.  FATBINARY is the tool of nvcc that packs them.
 """
 
 import os
@@ -177,6 +177,28 @@ def several_at_a_time(program, images):
         expect(run(daemon, program, *(images[n] for n in 'abc')) == 0, 'all are there')
 
 
+def a_packed_image_is_not_unpacked_again(program, images):
+    """What takes long to uncompress brings its table of kernels with it."""
+    if len(sys.argv) < 3:
+        return
+    a = Image(images['a'].path.with_name('long'), 'long', 12000)
+    with open(a.path, 'a', encoding='utf-8') as text:
+        text.write('\n' * 2500000)
+    packed = a.path.with_name('packed')
+    subprocess.run([sys.argv[2], '-64', '--compress-all', f'--create={packed}',
+                    f'--image3=kind=ptx,sm=75,file={a.path}'], check=True)
+    with Daemon() as daemon:
+        for server in daemon.tcp, daemon.unix:
+            for tables in 0, 1, 1:
+                result = daemon.run(program, str(packed), server=server,
+                                    env={'OUTBOARD_STATS': '1'})
+                expect(result.returncode == 0 and result.stdout.strip() == a.line,
+                       'wrong results', result)
+                found = re.findall(r'^  image_kernels +sync +(\d+)', result.stderr, re.M)
+                expect(found == ['1'] * tables and ('image_put' in result.stderr) == (tables == 0),
+                       f'{tables} tables of kernels', result)
+
+
 def a_folder_of_others_is_refused(program, images):
     with tempfile.TemporaryDirectory() as folder:
         os.chmod(folder, 0o777)
@@ -194,7 +216,8 @@ def main():
         images['small'] = Image(folder / 'small', 'small', 500)
         for test in (the_second_start_sends_nothing, a_changed_program_is_another,
                      a_daemon_finds_what_another_kept, damaged_files_are_found_out,
-                     the_bound_holds, several_at_a_time, a_folder_of_others_is_refused):
+                     the_bound_holds, several_at_a_time, a_packed_image_is_not_unpacked_again,
+                     a_folder_of_others_is_refused):
             test(program, images)
             print(test.__name__, flush=True)
 

@@ -221,6 +221,9 @@ def image_hash(kind, data):
                           hashlib.sha256(data).digest()).digest()
 
 
+NOT_HAD, HAD = u32(0) + u64(0), u32(1) + u64(0)
+
+
 def offers_that_lie(daemon):
     """A hash gets what was kept under it, and nothing that a guest says changes that."""
     large = PTX + b'//' + b'x' * 70000 + b'\n'
@@ -240,17 +243,17 @@ def offers_that_lie(daemon):
         g.enter()
         for i in range(200):
             got = offer(g, 1000 + i, random.Random(i).randbytes(32))
-            expect(got == (0, u32(0)), f'a hash of nothing: {got}')
+            expect(got == (0, NOT_HAD), f'a hash of nothing: {got}')
         expect(load(g, 1000, 1) == INVALID_HANDLE, 'what was offered in vain is not there')
         # Neither what is not loaded nor what does not load is kept.
         bad = large.replace(b'.target', b'.tarpit')
         put(g, 1, 2, bad)
         put(g, 2, 2, large)
         expect(load(g, 1, 2) != 0, 'not PTX')
-        expect(offer(g, 3, image_hash(2, bad)) == (0, u32(0)), 'what does not load is kept')
-        expect(offer(g, 3, known) == (0, u32(0)), 'what was only put is kept')
+        expect(offer(g, 3, image_hash(2, bad)) == (0, NOT_HAD), 'what does not load is kept')
+        expect(offer(g, 3, known) == (0, NOT_HAD), 'what was only put is kept')
         expect(load(g, 2, 3) == 0, 'an honest image')
-        expect(offer(g, 4, known) == (0, u32(1)), 'what was loaded is kept')
+        expect(offer(g, 4, known) == (0, HAD), 'what was loaded is kept')
     with Guest(daemon.port) as g:
         g.enter()
         put(g, 1, 2, b'a part of ' * 10)
@@ -270,6 +273,11 @@ def offers_that_lie(daemon):
         expect(load(g, 2, 3) == INVALID_HANDLE, 'dropped is dropped')
         for i in range(3000):
             expect(offer(g, 100 + i, known)[0] == 0, f'offer {i}')
+        # PTX is not compressed: no table of kernels was kept with it.
+        for number, at, size in ((100, 0, 1), (100, 0, 0), (100, 2**64 - 1, 2), (99, 0, 1),
+                                 (100, 0, 2**32 - 1), (100, 2**63, 2**20)):
+            status, _, result, _ = g.ask('image_kernels', u64(number, at) + u32(size))
+            expect((status, result) == (0, INVALID_VALUE), f'kernels {at} {size}: {result}')
         status, _, _, _ = g.ask('image_offer', u64(5) + known[:8])
         expect(status == GARBAGE_ARGS, f'half a hash: {status}')
 
