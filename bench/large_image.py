@@ -4,7 +4,7 @@
 
 Two programs are made and compiled, of as many kernels with random constants as it takes.  In
 "one" all of them are in a single image, in "many" each source file has its own.  Both launch
-the first kernel of every file, so that everything is loaded, and compare what comes back.
+the first kernel of every file, so that all is loaded, and compare what comes back.
 """
 
 import argparse
@@ -61,24 +61,41 @@ static const unsigned wanted[UNITS][THREADS] = {
 static unsigned found[UNITS][THREADS];
 %(prepare)s
 
+static void
+print_time(const char *name, const char *since)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	printf("%%s %%.3f ms\n", name, (now.tv_sec * 1e9 + now.tv_nsec - strtod(since, NULL)) / 1e6);
+}
+
+/* After every kernel. */
+static int
+launched(int i, int argc, char **argv)
+{
+	if (i == 0 && argc > 1) {
+		CHECK(cudaDeviceSynchronize());
+		print_time("exec_to_first_kernel", argv[1]);
+	}
+	return 0;
+}
+
 int
 main(int argc, char **argv)
 {
 	unsigned *memory;
-	struct timespec now;
 
 	CHECK(cudaMalloc(&memory, sizeof(found)));
 	CHECK(cudaMemset(memory, 0, sizeof(found)));
 %(launch)s
 	CHECK(cudaMemcpy(found, memory, sizeof(found), cudaMemcpyDeviceToHost));
-	clock_gettime(CLOCK_MONOTONIC, &now);
 	if (memcmp(found, wanted, sizeof(found)) != 0) {
 		printf("FAIL: wrong results\n");
 		return 1;
 	}
 	if (argc > 1) {
-		printf("exec_to_all_kernels %%.3f ms\n",
-			(now.tv_sec * 1e9 + now.tv_nsec - strtod(argv[1], NULL)) / 1e6);
+		print_time("exec_to_all_kernels", argv[1]);
 	}
 	return 0;
 }
@@ -87,6 +104,9 @@ MANY_PREPARE = 'extern "C" {{ {declarations} }}'
 MANY_LAUNCH = """	cudaError_t (*const units[])(unsigned *) = {{ {names} }};
 	for (int i = 0; i < UNITS; i++) {{
 		CHECK(units[i](memory + i * THREADS));
+		if (launched(i, argc, argv) != 0) {{
+			return 1;
+		}}
 	}}"""
 ONE_PREPARE = 'extern "C" const char image[];'
 ONE_LAUNCH = r"""	cudaLibrary_t library;
@@ -99,6 +119,9 @@ ONE_LAUNCH = r"""	cudaLibrary_t library;
 		snprintf(name, sizeof(name), "kernel_%d_0", i);
 		CHECK(cudaLibraryGetKernel(&kernel, library, name));
 		CHECK(cudaLaunchKernel((const void *)kernel, dim3(1), dim3(THREADS), args, 0, 0));
+		if (launched(i, argc, argv) != 0) {
+			return 1;
+		}
 	}"""
 IMAGE_S = """	.section .rodata
 	.global image
@@ -166,11 +189,11 @@ def compile_all(options, folder):
 
 
 def start(command, env=None):
-    """Milliseconds from before exec."""
+    """Milliseconds from before exec until the first kernel is done, and all."""
     found = measure.run([*map(str, command), str(time.monotonic_ns())], env=env)
     if found is None:
         sys.exit(f'{command} failed')
-    return found['exec_to_all_kernels'][0]
+    return found['exec_to_first_kernel'][0], found['exec_to_all_kernels'][0]
 
 
 def wait_warm(daemon):
@@ -211,13 +234,14 @@ def main():
         else:
             programs = compile_all(options, folder)
         direct_env = direct_environment(driver, build / 'lib/outboard')
-        print(f'driver: {driver}; milliseconds from exec until all kernels are done\n'
-              f'{"program":8} {"over":8} {"first":>8} {"again":>8} {"slowest":>8}')
+        print(f'driver: {driver}; milliseconds from exec until the first kernel, and all, are done\n'
+              f'{"":17} {"first start":>17} {"later, median":>17} {"slowest":>17}')
 
         def row(name, over, times):
-            again = times[1:]
-            print(f'{name:8} {over:8} {times[0]:8.1f} {statistics.median(again):8.1f} '
-                  f'{max(again):8.1f}', flush=True)
+            cells = (times[0], *(tuple(of(column) for column in zip(*times[1:]))
+                                 for of in (statistics.median, max)))
+            print(f'{name:8} {over:8}', *(f'{first:8.1f} {all_of:8.1f}'
+                                          for first, all_of in cells), flush=True)
 
         if driver == 'soft':
             del programs['one']  # linked machine code, without PTX

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* fuzz-fatbin.c: one container, as a guest may send it, through everything. */
+#include <stdlib.h>
+
 #include "cubin-loader/hash.h"
 #include "cubin-loader/image.h"
 #include "cubin-loader/selection.h"
+#include "cubin-loader/unpack.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -17,6 +20,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		.runs_machine_code = size % 3 > 0 };
 	struct selection *selection;
 	unsigned char hash[IMAGE_HASH_SIZE];
+	void *bytes;
 	size_t n;
 
 	image_validate(&image);
@@ -29,6 +33,16 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (selection_new(&image, &target, &selection) == 0) {
 		image_hash(selection, hash);
 		selection_free(selection);
+	}
+	image.n_parts = 1;
+	if (image_unpack(&image, (size_t)64 << 20, &bytes, &n) == 0) {
+		struct image_part unpacked = { bytes, n };
+		/* Whether it was good or not, it still is. */
+		if (image_validate(&image) == 0 &&
+			image_validate(&(struct image){ IMAGE_FATBIN, 1, &unpacked }) < 0) {
+			abort();
+		}
+		free(bytes);
 	}
 	return 0;
 }

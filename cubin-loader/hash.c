@@ -20,8 +20,8 @@
 
 #define PIECE ((size_t)256 << 10)
 #define THREADS_MAX 4
-/* A thread's share is not worth starting it below that: a quarter of a millisecond's work. */
-#define SHARE_MIN ((size_t)512 << 10)
+/* A thread is not worth starting for less: it is an eighth of a millisecond's work. */
+#define SHARE_MIN PIECE
 
 struct work {
 	const struct selection *selection;

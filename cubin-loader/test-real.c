@@ -18,6 +18,7 @@
 #include "common/cleanup.h"
 #include "cubin-loader/fatbin.h"
 #include "cubin-loader/selection.h"
+#include "cubin-loader/unpack.h"
 
 struct expected {
 	const char *name;
@@ -173,6 +174,43 @@ test_files(void **state)
 	}
 }
 
+static const struct file *
+find_file(const char *suffix)
+{
+	for (size_t i = 0; i < n_files; i++) {
+		if (has_suffix(files[i].name, suffix)) {
+			return &files[i];
+		}
+	}
+	return NULL;
+}
+
+/* nvcc itself says what an image looks like that is not compressed. */
+static void
+test_unpacked_is_what_nvcc_does_not_pack(void **state)
+{
+	static const char *const packed[] = { "/size.fatbin", "/speed.fatbin" };
+	const struct file *plain = find_file("/none.fatbin");
+	void *bytes;
+	size_t size;
+
+	assert_non_null(plain);
+	for (size_t i = 0; i < ARRAY_LEN(packed); i++) {
+		const struct file *file = find_file(packed[i]);
+		assert_non_null(file);
+		struct image_part part = { file->data, file->size };
+		struct image image = { IMAGE_FATBIN, 1, &part };
+		assert_int_equal(image_unpack(&image, 1 << 30, &bytes, &size), 0);
+		assert_int_equal(size, plain->size);
+		assert_memory_equal(bytes, plain->data, size);
+		free(bytes);
+		assert_int_equal(image_unpack(&image, size - 1, &bytes, &size), -E2BIG);
+	}
+	struct image_part part = { plain->data, plain->size };
+	struct image image = { IMAGE_FATBIN, 1, &part };
+	assert_int_equal(image_unpack(&image, 1 << 30, &bytes, &size), -ENOENT);
+}
+
 /* ---- the sections of an executable ---- */
 
 /* In the host's ELF, which elf.c does not read. */
@@ -300,6 +338,10 @@ use_all(const struct image *image)
 	if (image_ptx(image, &texts, &n) == 0) {
 		image_ptx_free(texts, n);
 	}
+	void *bytes;
+	if (image_unpack(image, 1 << 30, &bytes, &n) == 0) {
+		free(bytes);
+	}
 	struct selection *selection;
 	if (selection_new(image, &(struct selection_for){ .ccs = { 90 }, .n_ccs = 1 },
 		    &selection) == 0) {
@@ -394,6 +436,7 @@ main(int argc, char **argv)
 	}
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_files),
+		cmocka_unit_test(test_unpacked_is_what_nvcc_does_not_pack),
 		cmocka_unit_test(test_executables),
 		cmocka_unit_test(test_truncated_is_refused),
 		cmocka_unit_test(test_damaged_stays_inside),

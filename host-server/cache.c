@@ -236,18 +236,13 @@ keep_as(struct cache *cache, int fd, const char *temporary, const unsigned char 
 }
 
 static int
-keep(struct cache *cache, const struct cache_content *content)
+keep(struct cache *cache, const unsigned char *hash, const struct cache_content *content)
 {
-	unsigned char hash[IMAGE_HASH_SIZE];
 	char temporary[TENANT_MAX + 32];
 	uint64_t random;
 
 	if (cache_file_size(content) > cache->size_max) {
 		return -EFBIG;
-	}
-	int r = image_hash(content->image, hash);
-	if (r < 0) {
-		return r;
 	}
 	if (getrandom(&random, sizeof(random), 0) != (ssize_t)sizeof(random)) {
 		return -EAGAIN;
@@ -262,7 +257,7 @@ keep(struct cache *cache, const struct cache_content *content)
 	if (fd < 0) {
 		return -errno;
 	}
-	r = keep_as(cache, fd, temporary, hash, content);
+	int r = keep_as(cache, fd, temporary, hash, content);
 	if (r < 0) {
 		unlinkat(cache->folder, temporary, 0);
 	}
@@ -270,16 +265,10 @@ keep(struct cache *cache, const struct cache_content *content)
 }
 
 int
-cache_keep(struct cache *cache, const struct image *image, const void *kernels,
-	size_t kernels_size)
+cache_keep(struct cache *cache, const unsigned char *hash, const struct cache_content *content)
 {
-	struct selection *whole;
+	int r = keep(cache, hash, content);
 
-	int r = selection_whole(image, &whole);
-	if (r == 0) {
-		r = keep(cache, &(struct cache_content){ whole, kernels, kernels_size });
-		selection_free(whole);
-	}
 	if (r < 0) {
 		log_debug("cache: an image is not kept: %s", strerror(-r));
 	}

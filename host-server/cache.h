@@ -39,7 +39,13 @@ struct cache *cache_free(struct cache *cache);
 int cache_find(struct cache *cache, const unsigned char *hash, struct cached_image *ret_image);
 void cached_image_deinit(struct cached_image *image);
 
-/* Keep an image that a driver has taken, and what may be kept with it; the oldest ones make
- * room.  One that cannot be kept is not: 0 or negative errno, which need not bother anybody. */
-int cache_keep(struct cache *cache, const struct image *image, const void *kernels,
-	size_t kernels_size);
+struct cache_content {
+	const struct image *image; /* what a guest that has the hash is to get */
+	const void *kernels;	   /* goes with it */
+	size_t kernels_size;
+};
+
+/* Keep what a driver has taken; the oldest ones make room.  One that cannot be kept is not:
+ * 0 or negative errno, which need not bother anybody. */
+int cache_keep(struct cache *cache, const unsigned char *hash,
+	const struct cache_content *content);

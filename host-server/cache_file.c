@@ -6,7 +6,7 @@
  * Parts come first, so that they are aligned in memory as they are in the file.  The file
  * is for this machine and this build: fields are as the processor has them.
  *
- * The content is compared with the hash the first time that it is used after the machine
+ * The content is compared with its hash the first time that it is used after the machine
  * has started, and again after anything has written to the file.  What says so is the
  * file's time of modification, whose nanoseconds are set to a number of this boot: a write
  * replaces them by a clock's.  So a file that a crash left half on the disk, or that somebody
@@ -36,7 +36,8 @@
 
 struct trailer {
 	char magic[8];
-	unsigned char hash[IMAGE_HASH_SIZE]; /* of the image */
+	unsigned char hash[IMAGE_HASH_SIZE];	     /* what it is kept under */
+	unsigned char image_hash[IMAGE_HASH_SIZE];   /* of the content */
 	unsigned char kernels_hash[IMAGE_HASH_SIZE];
 	uint32_t kind;
 	uint32_t n_parts;
@@ -87,12 +88,12 @@ room_of_kernels(uint64_t size)
 uint64_t
 cache_file_size(const struct cache_content *content)
 {
-	const struct selection *image = content->image;
+	const struct image *image = content->image;
 	uint64_t size = sizeof(struct trailer) + image->n_parts * sizeof(uint64_t) +
 		room_of_kernels(content->kernels_size);
 
 	for (size_t i = 0; i < image->n_parts; i++) {
-		size += room_of_part(image->part_sizes[i]);
+		size += room_of_part(image->parts[i].size);
 	}
 	return size;
 }
@@ -109,6 +110,19 @@ hash_bytes(const void *bytes, size_t size, unsigned char *ret_hash)
 }
 
 static int
+hash_image(const struct image *image, unsigned char *ret_hash)
+{
+	struct selection *whole;
+
+	int r = selection_whole(image, &whole);
+	if (r == 0) {
+		r = image_hash(whole, ret_hash);
+		selection_free(whole);
+	}
+	return r;
+}
+
+static int
 write_all(int fd, const void *data, size_t size)
 {
 	while (size > 0) {
@@ -122,47 +136,40 @@ write_all(int fd, const void *data, size_t size)
 	return 0;
 }
 
+/* With zeros behind it. */
 static int
-write_parts(int fd, const struct selection *image)
+write_padded(int fd, const void *data, size_t size, size_t room)
 {
 	static const char zeros[ALIGNMENT];
-	int r = 0;
 
-	for (size_t i = 0; i < image->n_slices && r == 0; i++) {
-		const struct image_slice *slice = &image->slices[i];
-		bool ends = i + 1 == image->n_slices || slice[1].part != slice->part;
-		size_t size = image->part_sizes[slice->part];
-		r = write_all(fd, slice->data, slice->size);
-		if (r == 0 && ends) {
-			r = write_all(fd, zeros, room_of_part(size) - size);
-		}
-	}
-	return r;
+	int r = write_all(fd, data, size);
+	return r < 0 ? r : write_all(fd, zeros, room - size);
 }
 
 int
 cache_file_write(int fd, const unsigned char *hash, const struct cache_content *content)
 {
-	static const char zeros[8];
-	const struct selection *image = content->image;
+	const struct image *image = content->image;
 	size_t kernels_size = content->kernels_size;
 	struct trailer trailer = { .magic = MAGIC, .kind = image->kind,
 		.n_parts = (uint32_t)image->n_parts, .kernels_size = kernels_size,
 		.file_size = cache_file_size(content) };
 
 	memcpy(trailer.hash, hash, sizeof(trailer.hash));
-	int r = hash_bytes(content->kernels, kernels_size, trailer.kernels_hash);
+	int r = hash_image(image, trailer.image_hash);
 	if (r == 0) {
-		r = write_parts(fd, image);
-	}
-	if (r == 0) {
-		r = write_all(fd, content->kernels, kernels_size);
-	}
-	if (r == 0) {
-		r = write_all(fd, zeros, room_of_kernels(kernels_size) - kernels_size);
+		r = hash_bytes(content->kernels, kernels_size, trailer.kernels_hash);
 	}
 	for (size_t i = 0; i < image->n_parts && r == 0; i++) {
-		uint64_t size = image->part_sizes[i];
+		size_t size = image->parts[i].size;
+		r = write_padded(fd, image->parts[i].data, size, room_of_part(size));
+	}
+	if (r == 0) {
+		r = write_padded(
+			fd, content->kernels, kernels_size, room_of_kernels(kernels_size));
+	}
+	for (size_t i = 0; i < image->n_parts && r == 0; i++) {
+		uint64_t size = image->parts[i].size;
 		r = write_all(fd, &size, sizeof(size));
 	}
 	if (r == 0) {
@@ -237,22 +244,18 @@ compare(const struct cached_image *cached, const struct trailer *trailer)
 {
 	struct image image = { .kind = cached->kind, .n_parts = cached->n_parts,
 		.parts = cached->parts };
-	struct selection *whole;
-	unsigned char found[IMAGE_HASH_SIZE];
+	unsigned char of_image[IMAGE_HASH_SIZE], of_kernels[IMAGE_HASH_SIZE];
 
-	int r = selection_whole(&image, &whole);
+	int r = hash_image(&image, of_image);
+	if (r == 0) {
+		r = hash_bytes(cached->kernels, cached->kernels_size, of_kernels);
+	}
 	if (r < 0) {
 		return r;
 	}
-	r = image_hash(whole, found);
-	selection_free(whole);
-	if (r == 0 && memcmp(found, trailer->hash, sizeof(found)) == 0) {
-		r = hash_bytes(cached->kernels, cached->kernels_size, found);
-		return r == 0 && memcmp(found, trailer->kernels_hash, sizeof(found)) != 0
-			? -EBADMSG
-			: r;
-	}
-	return r < 0 ? r : -EBADMSG;
+	bool same = memcmp(of_image, trailer->image_hash, sizeof(of_image)) == 0 &&
+		memcmp(of_kernels, trailer->kernels_hash, sizeof(of_kernels)) == 0;
+	return same ? 0 : -EBADMSG;
 }
 
 int

@@ -9,6 +9,7 @@
 #include "common/checked.h"
 #include "common/cleanup.h"
 #include "cubin-loader/image.h"
+#include "cubin-loader/unpack.h"
 
 /* fatbinary_section.h of the CUDA toolkit: __fatBinC_Wrapper_t. */
 #define WRAPPER_MAGIC 0x466243b1
@@ -23,6 +24,8 @@ struct wrapper {
 };
 
 #define BUCKETS 1024 /* a power of two */
+/* What an image may become to be kept uncompressed. */
+#define PLAIN_MAX ((size_t)512 << 20)
 
 struct part {
 	uint8_t *bytes; /* one more than size, NUL: PTX is text */
@@ -379,7 +382,7 @@ image_release(struct image_store *store, struct image_entry *entry)
 	}
 }
 
-/* What spares the next guest the uncompressing, if that is worth it; else NULL. */
+/* The table of kernels, for guests that would have to uncompress the image; else NULL. */
 static void *
 pack_kernels(const struct image *image, int cc, size_t *ret_size)
 {
@@ -387,19 +390,49 @@ pack_kernels(const struct image *image, int cc, size_t *ret_size)
 	void *bytes = NULL;
 
 	*ret_size = 0;
-	if (cc > 0 && image_kernels_cost(image, cc) >= IMAGE_KERNELS_CHEAP &&
-		image_kernels_new(image, cc, &kernels) == 0) {
+	if (cc > 0 && image_kernels_new(image, cc, &kernels) == 0) {
 		(void)image_kernels_pack(kernels, &bytes, ret_size);
 		image_kernels_free(kernels);
 	}
 	return bytes;
 }
 
+/* Keep it in the form that is loaded fastest: uncompressed, if that takes time. */
+static int
+keep_image(struct image_store *store, const struct image *image)
+{
+	unsigned char hash[IMAGE_HASH_SIZE];
+	struct selection *whole;
+	struct image_part part;
+	struct image plain = { .kind = IMAGE_FATBIN, .n_parts = 1, .parts = &part };
+	struct cache_content content = { .image = image };
+	cleanup_free void *bytes = NULL, *kernels = NULL;
+
+	int r = selection_whole(image, &whole);
+	if (r == 0) {
+		r = image_hash(whole, hash);
+		selection_free(whole);
+	}
+	if (r < 0) {
+		return r;
+	}
+	if (image_kernels_cost(image, store->cc) >= IMAGE_KERNELS_CHEAP &&
+		image_unpack(image, PLAIN_MAX, &bytes, &part.size) == 0) {
+		part.data = bytes;
+		/* What reaches a driver has been looked at. */
+		r = image_validate(&plain);
+		content.image = &plain;
+		kernels = pack_kernels(&plain, store->cc, &content.kernels_size);
+		content.kernels = kernels;
+	}
+	return r < 0 ? r : cache_keep(store->cache, hash, &content);
+}
+
 void
 image_keep(struct image_store *store, struct image_entry *entry)
 {
 	struct image image;
-	size_t size = 0, kernels_size;
+	size_t size = 0;
 
 	if (store->cache == NULL || entry->kept) {
 		return;
@@ -408,12 +441,10 @@ image_keep(struct image_store *store, struct image_entry *entry)
 	for (size_t i = 0; i < entry->n_parts; i++) {
 		size += entry->parts[i].size;
 	}
-	if (size < IMAGE_KEEP_MIN || entry_image(entry, &image) < 0) {
-		return;
+	if (size >= IMAGE_KEEP_MIN && entry_image(entry, &image) == 0) {
+		(void)keep_image(store, &image);
+		image_deinit(&image);
 	}
-	cleanup_free void *kernels = pack_kernels(&image, store->cc, &kernels_size);
-	(void)cache_keep(store->cache, &image, kernels, kernels_size);
-	image_deinit(&image);
 }
 
 const void *

@@ -5,10 +5,12 @@
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
 
+#include "common/cleanup.h"
 #include "cubin-loader/image.h"
 
 static const char ptx[] = ".version 8.0\n.target sm_75\n.address_size 64\n"
@@ -162,6 +164,138 @@ what_is_no_image_is_not_loaded(void **state)
 	assert_true(image_hold(store, 2, &entry) < 0);
 }
 
+/* ---- images that were kept ---- */
+
+static char kept_in[32];
+
+static int
+setup_cache(void **state)
+{
+	struct cache *cache;
+
+	strcpy(kept_in, "/tmp/outboard-image-XXXXXX");
+	assert_non_null(mkdtemp(kept_in));
+	assert_int_equal(setup(state), 0);
+	assert_int_equal(cache_new(&(struct cache_options){ kept_in, "one", 1 << 30 }, &cache), 0);
+	image_store_use_cache(*state, cache, 90);
+	return 0;
+}
+
+static int
+teardown_cache(void **state)
+{
+	char command[64];
+
+	teardown(state);
+	snprintf(command, sizeof(command), "rm -r %s", kept_in);
+	return system(command);
+}
+
+/* A text of this size, put as number; and its hash. */
+static struct image_entry *
+put_text(struct image_store *store, uint64_t number, size_t size, unsigned char *ret_hash)
+{
+	cleanup_free char *text = malloc(size);
+	struct image_piece piece = { .image = number,
+		.kind = IMAGE_PTX,
+		.n_parts = 1,
+		.part_size = size,
+		.size = size };
+	struct image_part part = { text, size };
+	struct image image = { IMAGE_PTX, 1, &part };
+	struct selection *whole;
+	struct image_entry *entry;
+
+	memset(text, '\n', size);
+	memcpy(text, ptx, PTX_LEN);
+	assert_int_equal(put(store, piece, text), 0);
+	assert_int_equal(selection_whole(&image, &whole), 0);
+	assert_int_equal(image_hash(whole, ret_hash), 0);
+	selection_free(whole);
+	assert_int_equal(image_hold(store, number, &entry), 0);
+	return entry;
+}
+
+static void
+what_was_kept_is_loaded_without_its_bytes(void **state)
+{
+	struct image_store *store = *state;
+	unsigned char hash[IMAGE_HASH_SIZE];
+	struct image_entry *entry, *again;
+
+	entry = put_text(store, 1, 100000, hash);
+	assert_int_equal(image_from_cache(store, 2, hash), -ENOENT);
+	image_keep(store, entry);
+	assert_int_equal(image_from_cache(store, 1, hash), -EINVAL);
+	assert_int_equal(image_from_cache(store, 2, hash), 0);
+	assert_int_equal(image_from_cache(store, 2, hash), -EINVAL);
+	assert_int_equal(image_hold(store, 2, &again), 0);
+	assert_string_equal(image_pointer(again), image_pointer(entry));
+	assert_ptr_not_equal(image_pointer(again), image_pointer(entry));
+	image_keep(store, again); /* is nothing new */
+
+	image_drop(store, 1);
+	image_release(store, entry);
+	image_drop(store, 2);
+	assert_int_equal(strlen(image_pointer(again)), 100000);
+	image_release(store, again);
+	assert_int_equal(image_store_size(store), 0);
+}
+
+static void
+small_images_are_not_kept(void **state)
+{
+	struct image_store *store = *state;
+	unsigned char hash[IMAGE_HASH_SIZE];
+
+	struct image_entry *entry = put_text(store, 1, IMAGE_KEEP_MIN - 1, hash);
+	image_keep(store, entry);
+	assert_int_equal(image_from_cache(store, 2, hash), -ENOENT);
+	image_release(store, entry);
+	entry = put_text(store, 3, IMAGE_KEEP_MIN, hash);
+	image_keep(store, entry);
+	assert_int_equal(image_from_cache(store, 4, hash), 0);
+	image_release(store, entry);
+}
+
+static void
+what_comes_from_the_cache_counts(void **state)
+{
+	struct image_store *store = *state;
+	unsigned char hash[IMAGE_HASH_SIZE];
+	size_t size = 20 << 20;
+	int r = 0;
+
+	struct image_entry *entry = put_text(store, 1, size, hash);
+	image_keep(store, entry);
+	image_release(store, entry);
+	uint64_t n = 0;
+	while (n < 200 && r == 0) {
+		r = image_from_cache(store, 2 + n++, hash);
+	}
+	assert_int_equal(r, -EDQUOT);
+	assert_int_equal(n, (IMAGES_SIZE_MAX / size));
+	image_drop(store, 2);
+	assert_int_equal(image_from_cache(store, 2, hash), 0);
+}
+
+static void
+the_table_of_kernels_is_kept_if_it_spares_work(void **state)
+{
+	struct image_store *store = *state;
+	unsigned char hash[IMAGE_HASH_SIZE];
+	size_t size;
+
+	struct image_entry *entry = put_text(store, 1, 4 << 20, hash);
+	image_keep(store, entry);
+	image_release(store, entry);
+	assert_int_equal(image_from_cache(store, 2, hash), 0);
+	(void)image_kernels_of(store, 2, &size);
+	assert_int_equal(size, 0); /* nothing is compressed */
+	(void)image_kernels_of(store, 99, &size);
+	assert_int_equal(size, 0);
+}
+
 int
 main(void)
 {
@@ -171,6 +305,12 @@ main(void)
 		TEST(pieces_that_do_not_fit_are_refused),
 		TEST(a_guest_cannot_send_without_end),
 		TEST(what_is_no_image_is_not_loaded),
+#undef TEST
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup_cache, teardown_cache)
+		TEST(what_was_kept_is_loaded_without_its_bytes),
+		TEST(small_images_are_not_kept),
+		TEST(what_comes_from_the_cache_counts),
+		TEST(the_table_of_kernels_is_kept_if_it_spares_work),
 	};
 #undef TEST
 
