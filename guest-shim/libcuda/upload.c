@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* upload.c: images on their way to the host.
  *
- * What the host's devices can use of an image is offered to the host by its hash, and if the
- * host does not have it, sent one-way, in pieces, under a number of ours; the load that
- * follows names the number.  What kernels it has, and with which parameters, is read here, or
- * comes from the host if it has that ready and much would have to be uncompressed. */
+ * What the host's devices can use of an image is offered to the host by its hash, and if
+ * the host does not have it, sent one-way, in pieces, under a number of ours; the load
+ * that follows names the number.  What kernels it has, and with which parameters, is read
+ * here, or comes from the host if it has that ready and much would have to be
+ * uncompressed. */
 #include "guest-shim/libcuda/upload.h"
 
 #include <errno.h>
@@ -27,15 +28,18 @@
 static atomic_ullong upload_last_id;
 
 static CUresult
-send_slice(const struct selection *selection, uint64_t id, const struct image_slice *slice)
+send_slice(
+	const struct selection *selection, uint64_t id, const struct image_slice *slice)
 {
 	CUresult result = CUDA_SUCCESS;
 
 	for (size_t at = 0; at < slice->size && result == CUDA_SUCCESS;) {
 		size_t n = slice->size - at < CALL_PAYLOAD_MAX ? slice->size - at
 							       : CALL_PAYLOAD_MAX;
-		image_put_args args = { .image = id, .kind = selection->kind,
-			.n_parts = (uint32_t)selection->n_parts, .part = slice->part,
+		image_put_args args = { .image = id,
+			.kind = selection->kind,
+			.n_parts = (uint32_t)selection->n_parts,
+			.part = slice->part,
 			.part_size = selection->part_sizes[slice->part] };
 		result = guest_post_payload(CALL_image_put, &args,
 			(const unsigned char *)slice->data + at, n);
@@ -52,7 +56,8 @@ offer(const struct selection *selection, uint64_t id, image_offer_out *ret_out)
 	image_offer_ret ret = { 0 };
 
 	*ret_out = (image_offer_out){ 0 };
-	if (selection->size < OFFER_MIN || (session_features() & CALL_FEATURE_CACHE) == 0) {
+	if (selection->size < OFFER_MIN ||
+		(session_features() & CALL_FEATURE_CACHE) == 0) {
 		return CUDA_SUCCESS;
 	}
 	if (image_hash(selection, (unsigned char *)args.hash) < 0) {
@@ -79,9 +84,12 @@ send_all(const struct selection *selection, uint64_t id)
 static int
 architecture(const struct session_device *device)
 {
-	return device == NULL ? 0
-		: device->attributes[CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR] * 10 +
-			device->attributes[CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR];
+	return device == NULL
+		       ? 0
+		       : device->attributes[CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR] *
+					 10 +
+				 device->attributes
+					 [CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR];
 }
 
 /* A library is one for all devices. */
@@ -89,9 +97,11 @@ static int
 select_for_devices(const struct image *image, struct selection **ret_selection)
 {
 	struct selection_for target = {
-		.runs_machine_code = (session_features() & CALL_FEATURE_MACHINE_CODE) != 0 };
+		.runs_machine_code = (session_features() & CALL_FEATURE_MACHINE_CODE) != 0
+	};
 
-	while (target.n_ccs < SELECTION_CCS_MAX && (int)target.n_ccs < session_n_devices()) {
+	while (target.n_ccs < SELECTION_CCS_MAX &&
+		(int)target.n_ccs < session_n_devices()) {
 		target.ccs[target.n_ccs] =
 			(uint32_t)architecture(session_device((int)target.n_ccs));
 		target.n_ccs++;
@@ -101,12 +111,13 @@ select_for_devices(const struct image *image, struct selection **ret_selection)
 
 /* ---- kernels ---- */
 
-/* The host's table, in pieces.  NULL if that does not work: there is another way. */
-static struct image_kernels *
-fetch_kernels(uint64_t id, size_t size)
+/* The host's table, in pieces; NULL if it is of no use: there is another way. */
+static CUresult
+fetch_kernels(uint64_t id, size_t size, struct image_kernels **ret_kernels)
 {
 	struct image_kernels *kernels = NULL;
-	cleanup_free unsigned char *bytes = size <= KERNELS_SIZE_MAX ? malloc(size) : NULL;
+	cleanup_free unsigned char *bytes =
+		size <= KERNELS_SIZE_MAX ? malloc(size) : NULL;
 
 	for (size_t at = 0; bytes != NULL && at < size;) {
 		size_t n = size - at < CALL_PAYLOAD_MAX ? size - at : CALL_PAYLOAD_MAX;
@@ -116,12 +127,15 @@ fetch_kernels(uint64_t id, size_t size)
 			CALL_image_kernels, &args, &ret, bytes + at, n);
 		guest_call_end(CALL_image_kernels, &ret);
 		if (result != CUDA_SUCCESS) {
-			return NULL;
+			return result;
 		}
 		at += n;
 	}
-	return bytes != NULL && image_kernels_unpack(bytes, size, &kernels) == 0 ? kernels
-										 : NULL;
+	if (bytes != NULL && image_kernels_unpack(bytes, size, &kernels) < 0) {
+		kernels = NULL;
+	}
+	*ret_kernels = kernels;
+	return CUDA_SUCCESS;
 }
 
 /* Those for the device that the image is for, or the first one. */
@@ -133,9 +147,9 @@ read_kernels(const struct image *image, uint64_t id, size_t at_host,
 	int cc = architecture(session_device(ordinal));
 
 	if (at_host > 0 && image_kernels_cost(image, cc) >= IMAGE_KERNELS_CHEAP) {
-		*ret_kernels = fetch_kernels(id, at_host);
-		if (*ret_kernels != NULL) {
-			return CUDA_SUCCESS;
+		CUresult result = fetch_kernels(id, at_host, ret_kernels);
+		if (result != CUDA_SUCCESS || *ret_kernels != NULL) {
+			return result;
 		}
 	}
 	int r = image_kernels_new(image, cc, ret_kernels);
@@ -144,7 +158,8 @@ read_kernels(const struct image *image, uint64_t id, size_t at_host,
 	}
 	/* The host may still say what is wrong with it, in CUDA's words. */
 	*ret_kernels = NULL;
-	*ret_why = r == -ENOTSUP ? "it has neither machine code nor PTX" : "it is malformed";
+	*ret_why =
+		r == -ENOTSUP ? "it has neither machine code nor PTX" : "it is malformed";
 	return CUDA_SUCCESS;
 }
 
