@@ -67,7 +67,8 @@ print_time(const char *name, const char *since)
 	struct timespec now;
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
-	printf("%%s %%.3f ms\n", name, (now.tv_sec * 1e9 + now.tv_nsec - strtod(since, NULL)) / 1e6);
+	printf("%%s %%.3f ms\n", name,
+		(now.tv_sec * 1e9 + now.tv_nsec - strtod(since, NULL)) / 1e6);
 }
 
 /* After every kernel. */
@@ -170,7 +171,8 @@ def compile_all(options, folder):
     with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
         list(pool.map(compile_unit, range(units)))
     # All kernels, whether host code names them or not.
-    run(*nvcc, '-Xnvlink', '--ignore-host-info', '-dlink', '-fatbin', *(f'{i}.rdc.o' for i in range(units)), '-o', 'all.fatbin')
+    run(*nvcc, '-Xnvlink', '--ignore-host-info', '-dlink', '-fatbin',
+        *(f'{i}.rdc.o' for i in range(units)), '-o', 'all.fatbin')
     (folder / 'image.S').write_text(IMAGE_S.format(path=folder / 'all.fatbin'))
     (folder / 'one.cu').write_text(MAIN % {**common, 'prepare': ONE_PREPARE,
                                            'launch': ONE_LAUNCH})
@@ -234,7 +236,8 @@ def main():
         else:
             programs = compile_all(options, folder)
         direct_env = direct_environment(driver, build / 'lib/outboard')
-        print(f'driver: {driver}; milliseconds from exec until the first kernel, and all, are done\n'
+        print(f'driver: {driver}; milliseconds from exec until the first kernel, and all, are '
+              'done\n'
               f'{"":17} {"first start":>17} {"later, median":>17} {"slowest":>17}')
 
         def row(name, over, times):

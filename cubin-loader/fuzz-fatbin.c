@@ -16,8 +16,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct image image = { IMAGE_FATBIN, size % 2 + 1, parts };
 	struct image_kernels *kernels;
 	struct image_ptx *texts;
-	struct selection_for target = { .ccs = { 90 }, .n_ccs = 1,
-		.runs_machine_code = size % 3 > 0 };
+	struct selection_for target = {
+		.ccs = { 90 }, .n_ccs = 1, .runs_machine_code = size % 3 > 0
+	};
 	struct selection *selection;
 	unsigned char hash[IMAGE_HASH_SIZE];
 	void *bytes;
@@ -39,7 +40,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		struct image_part unpacked = { bytes, n };
 		/* Whether it was good or not, it still is. */
 		if (image_validate(&image) == 0 &&
-			image_validate(&(struct image){ IMAGE_FATBIN, 1, &unpacked }) < 0) {
+			image_validate(&(struct image){ IMAGE_FATBIN, 1, &unpacked }) <
+				0) {
 			abort();
 		}
 		free(bytes);

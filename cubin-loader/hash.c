@@ -32,7 +32,8 @@ struct work {
 
 /* Bytes [at, at + size) of all slices put together. */
 static void
-hash_range(const struct selection *selection, size_t at, size_t size, unsigned char *ret_digest)
+hash_range(const struct selection *selection, size_t at, size_t size,
+	unsigned char *ret_digest)
 {
 	SHA256_CTX sha;
 

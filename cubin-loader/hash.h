@@ -3,8 +3,8 @@
  *
  * SHA-256 over: "outboard image 1" (16 bytes), the kind and the number of parts (32 bits
  * each), the size of each part (64 bits each), all little endian, and the SHA-256 of each
- * 256 KiB of the parts put together, the last piece shorter.  In two levels, so that several
- * threads can do it. */
+ * 256 KiB of the parts put together, the last piece shorter.  In two levels, so that
+ * several threads can do it. */
 #pragma once
 
 #include "cubin-loader/selection.h"

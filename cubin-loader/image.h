@@ -79,8 +79,8 @@ const struct image_kernel *image_kernels_find(const struct image_kernels *kernel
 size_t image_kernels_count(const struct image_kernels *kernels);
 const struct image_kernel *image_kernels_at(const struct image_kernels *kernels, size_t i);
 
-/* How many bytes image_kernels_new would have to uncompress; below IMAGE_KERNELS_CHEAP that
- * takes no longer than asking somebody on a network. */
+/* How many bytes image_kernels_new would have to uncompress; below IMAGE_KERNELS_CHEAP
+ * that takes no longer than asking somebody on a network. */
 #define IMAGE_KERNELS_CHEAP ((uint64_t)2 << 20)
 uint64_t image_kernels_cost(const struct image *image, int cc);
 

@@ -205,7 +205,8 @@ image_kernels_cost(const struct image *image, int cc)
 	}
 	while (fatbin_next(&fatbin, &entry) > 0) {
 		uint64_t entry_rank = rank(&entry, cc > 0 ? (uint32_t)cc : 0);
-		bool compressed = (entry.flags & (FATBIN_FLAG_LZ4 | FATBIN_FLAG_ZSTD)) != 0;
+		bool compressed =
+			(entry.flags & (FATBIN_FLAG_LZ4 | FATBIN_FLAG_ZSTD)) != 0;
 		if (entry_rank < best || entry_rank == 0) {
 			continue;
 		}
@@ -372,7 +373,7 @@ static size_t
 packed_size(const struct image_kernel *kernel)
 {
 	return 2 * sizeof(uint32_t) + strlen(kernel->name) +
-		kernel->n_params * 2 * sizeof(uint32_t);
+	       kernel->n_params * 2 * sizeof(uint32_t);
 }
 
 static unsigned char *
@@ -401,7 +402,8 @@ put_kernel(unsigned char *at, const struct image_kernel *kernel)
 }
 
 int
-image_kernels_pack(const struct image_kernels *kernels, void **ret_bytes, size_t *ret_size)
+image_kernels_pack(
+	const struct image_kernels *kernels, void **ret_bytes, size_t *ret_size)
 {
 	size_t size = sizeof(uint32_t);
 
@@ -435,7 +437,8 @@ unpack_kernel(struct image_kernels *kernels, struct reader *r)
 		n_params > reader_left(r) / (2 * sizeof(uint32_t))) {
 		return -EBADMSG;
 	}
-	cleanup_free struct image_param *params = calloc((size_t)n_params + 1, sizeof(*params));
+	cleanup_free struct image_param *params =
+		calloc((size_t)n_params + 1, sizeof(*params));
 	if (params == NULL) {
 		return -ENOMEM;
 	}

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Make the seeds of the fuzz targets: tiny images of our own kernels.
 
-usage: seeds.py [NVCC]     writes seeds-fatbin/, seeds-elf/, seeds-ptx-header/, seeds-kernels/
-                          beside itself
+usage: seeds.py [NVCC]     writes seeds-fatbin/, seeds-elf/, seeds-ptx-header/ and
+                          seeds-kernels/ beside itself
 """
 import pathlib
 import struct

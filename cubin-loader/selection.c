@@ -47,7 +47,8 @@ needed_by(const struct fatbin_entry *entry, uint32_t cc, bool exact)
 }
 
 static bool
-needed(const struct fatbin_entry *entry, const struct selection_for *target, uint32_t exact)
+needed(const struct fatbin_entry *entry, const struct selection_for *target,
+	uint32_t exact)
 {
 	if (entry->kind == FATBIN_PTX && !target->runs_machine_code) {
 		return true;
@@ -65,8 +66,8 @@ static void
 add_slice(struct selection *selection, const void *data, size_t size, uint32_t part)
 {
 	struct image_slice *last = selection->n_slices > 0
-		? &selection->slices[selection->n_slices - 1]
-		: NULL;
+					   ? &selection->slices[selection->n_slices - 1]
+					   : NULL;
 
 	if (last != NULL && last->part == part &&
 		(const unsigned char *)last->data + last->size == data) {
@@ -80,7 +81,8 @@ add_slice(struct selection *selection, const void *data, size_t size, uint32_t p
 }
 
 static int
-selection_alloc(const struct image *image, size_t n_slices, struct selection **ret_selection)
+selection_alloc(
+	const struct image *image, size_t n_slices, struct selection **ret_selection)
 {
 	struct selection *selection = calloc(1, sizeof(*selection));
 
@@ -112,7 +114,8 @@ selection_whole(const struct image *image, struct selection **ret_selection)
 		return r;
 	}
 	for (size_t i = 0; i < image->n_parts; i++) {
-		add_slice(selection, image->parts[i].data, image->parts[i].size, (uint32_t)i);
+		add_slice(selection, image->parts[i].data, image->parts[i].size,
+			(uint32_t)i);
 	}
 	*ret_selection = selection;
 	return 0;

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* selection.h: what of an image a host needs: of a fat binary, the entries that its driver
- * may choose for the devices there are.
+/* selection.h: what of an image a host needs: of a fat binary, the entries that its
+ * driver may choose for the devices there are.
  *
- * An entry left out that the driver would have chosen is a wrong result; one too many costs
- * only time.  So everything stays that is not understood, and PTX stays unless there is
- * machine code for exactly the device. */
+ * An entry left out that the driver would have chosen is a wrong result; one too many
+ * costs only time.  So everything stays that is not understood, and PTX stays unless
+ * there is machine code for exactly the device. */
 #pragma once
 
 #include <stdbool.h>
@@ -39,8 +39,8 @@ struct selection_for {
 	bool runs_machine_code; /* the driver; else it may want PTX all the same */
 };
 
-/* Images of several parts, which are to be linked, and those of which nothing would be left
- * are selected whole.  Caller frees.  0, -EBADMSG, -ENOMEM. */
+/* Images of several parts, which are to be linked, and those of which nothing would be
+ * left are selected whole.  Caller frees.  0, -EBADMSG, -ENOMEM. */
 int selection_new(const struct image *image, const struct selection_for *target,
 	struct selection **ret_selection);
 /* All of it. */

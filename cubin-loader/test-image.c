@@ -510,9 +510,10 @@ test_packed_kernels_that_lie_are_refused(void **state)
 	assert_int_equal(unpack(&b, &kernels), 0);
 	assert_int_equal(image_kernels_find(kernels, "name")->params_size, 32764);
 	image_kernels_free(kernels);
-	static const uint32_t bad[][4] = { { 0, 1, 0, 4 }, { 5, 1, 0, 4 }, { UINT32_MAX, 1, 0, 4 },
-		{ 4, 2, 0, 4 }, { 4, 0, 0, 4 }, { 4, UINT32_MAX, 0, 4 }, { 4, 1, 32761, 4 },
-		{ 4, 1, UINT32_MAX, 2 }, { 4, 1, 0, UINT32_MAX } };
+	static const uint32_t bad[][4] = { { 0, 1, 0, 4 }, { 5, 1, 0, 4 },
+		{ UINT32_MAX, 1, 0, 4 }, { 4, 2, 0, 4 }, { 4, 0, 0, 4 },
+		{ 4, UINT32_MAX, 0, 4 }, { 4, 1, 32761, 4 }, { 4, 1, UINT32_MAX, 2 },
+		{ 4, 1, 0, UINT32_MAX } };
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
 		put_packed(&b, bad[i][0], bad[i][1], bad[i][2], bad[i][3]);
 		assert_int_equal(unpack(&b, &kernels), -EBADMSG);
@@ -531,8 +532,7 @@ test_the_cost_is_what_is_uncompressed(void **state)
 	struct bytes b;
 	char packed[200];
 
-	int n = LZ4_compress_default(
-		ptx_one, packed, sizeof(ptx_one), sizeof(packed));
+	int n = LZ4_compress_default(ptx_one, packed, sizeof(ptx_one), sizeof(packed));
 	assert_true(n > 0);
 	build_container(&b);
 	struct image_part part = { b.data, b.size };

@@ -128,8 +128,9 @@ check_ptx(const struct image *image)
 static void
 check_selection(const struct image *image, int cc)
 {
-	struct selection_for target = { .ccs = { (uint32_t)cc }, .n_ccs = 1,
-		.runs_machine_code = true };
+	struct selection_for target = {
+		.ccs = { (uint32_t)cc }, .n_ccs = 1, .runs_machine_code = true
+	};
 	struct selection *selection;
 
 	assert_int_equal(selection_new(image, &target, &selection), 0);

@@ -16,7 +16,8 @@
 #include "cubin-loader/test-builder.h"
 
 #define PTX(target) \
-	".version 8.0\n.target " target "\n.address_size 64\n.visible .entry k() { ret; }\n"
+	".version 8.0\n.target " target \
+	"\n.address_size 64\n.visible .entry k() { ret; }\n"
 
 /* An entry's kind, architecture and flags, as in "elf 90a". */
 static void
@@ -27,13 +28,13 @@ put_entry(struct bytes *b, const char *entry)
 	char kind[8], variant = 0;
 
 	assert_true(sscanf(entry, "%7s %u%c", kind, &arch, &variant) >= 2);
-	uint64_t flags = variant == 'a' ? FATBIN_FLAG_ARCH_SPECIFIC
-		: variant == 'f'	? FATBIN_FLAG_FAMILY_SPECIFIC
-					: 0;
-	uint16_t number = strcmp(kind, "elf") == 0 ? FATBIN_ELF
-		: strcmp(kind, "ptx") == 0	   ? FATBIN_PTX
-		: strcmp(kind, "lto") == 0	   ? FATBIN_LTO
-						   : 77;
+	uint64_t flags = variant == 'a'	  ? FATBIN_FLAG_ARCH_SPECIFIC
+			 : variant == 'f' ? FATBIN_FLAG_FAMILY_SPECIFIC
+					  : 0;
+	uint16_t number = strcmp(kind, "elf") == 0   ? FATBIN_ELF
+			  : strcmp(kind, "ptx") == 0 ? FATBIN_PTX
+			  : strcmp(kind, "lto") == 0 ? FATBIN_LTO
+						     : 77;
 	if (number == FATBIN_ELF) {
 		struct bytes cubin, info = { .size = 0 };
 		size_t table;
@@ -48,14 +49,14 @@ static void
 name_entry(const struct fatbin_entry *entry, char *into, size_t size)
 {
 	snprintf(into, size, "%s %u%s, ",
-		entry->kind == FATBIN_ELF		  ? "elf"
-			: entry->kind == FATBIN_PTX	  ? "ptx"
-			: entry->kind == FATBIN_LTO	  ? "lto"
-							  : "new",
+		entry->kind == FATBIN_ELF   ? "elf"
+		: entry->kind == FATBIN_PTX ? "ptx"
+		: entry->kind == FATBIN_LTO ? "lto"
+					    : "new",
 		entry->arch,
-		entry->flags & FATBIN_FLAG_ARCH_SPECIFIC	  ? "a"
-			: entry->flags & FATBIN_FLAG_FAMILY_SPECIFIC ? "f"
-								     : "");
+		entry->flags & FATBIN_FLAG_ARCH_SPECIFIC     ? "a"
+		: entry->flags & FATBIN_FLAG_FAMILY_SPECIFIC ? "f"
+							     : "");
 }
 
 /* The slices behind each other, as a host receives them. */
@@ -84,7 +85,8 @@ check(const char *entries, const struct selection_for *target, const char *wante
 	cleanup_free char *copy = strdup(entries);
 
 	build_container(&b);
-	for (char *at = copy, *entry; (entry = strsep(&at, ",")) != NULL && *entry != '\0';) {
+	for (char *at = copy, *entry;
+		(entry = strsep(&at, ",")) != NULL && *entry != '\0';) {
 		put_entry(&b, entry + strspn(entry, " "));
 		at += at != NULL && *at == ' ';
 	}
@@ -113,17 +115,21 @@ check(const char *entries, const struct selection_for *target, const char *wante
 	selection_free(selection);
 }
 
-#define FOR(machine_code, ...)                                              \
-	&(struct selection_for){ .ccs = { __VA_ARGS__ },                    \
-		.n_ccs = sizeof((int[]){ __VA_ARGS__ }) / sizeof(int),      \
-		.runs_machine_code = (machine_code) }
+#define FOR(machine_code, ...) \
+	&(struct selection_for) \
+	{ \
+		.ccs = { __VA_ARGS__ }, \
+		.n_ccs = sizeof((int[]){ __VA_ARGS__ }) / sizeof(int), \
+		.runs_machine_code = (machine_code) \
+	}
 
 static void
 an_exact_match_is_enough(void **state)
 {
 	check("elf 80, elf 90, elf 100, ptx 100, lto 90, ", FOR(true, 90), "elf 90, ");
 	check("ptx 90a, elf 90a, elf 80, ", FOR(true, 90), "elf 90a, ");
-	check("elf 90, elf 90a, elf 90, ptx 90, ", FOR(true, 90), "elf 90, elf 90a, elf 90, ");
+	check("elf 90, elf 90a, elf 90, ptx 90, ", FOR(true, 90),
+		"elf 90, elf 90a, elf 90, ");
 	check("elf 100f, elf 103f, ptx 120, ", FOR(true, 103), "elf 103f, ");
 }
 
@@ -141,14 +147,16 @@ without_one_all_that_may_run_stays(void **state)
 static void
 a_driver_that_may_want_ptx_gets_it(void **state)
 {
-	check("elf 75, elf 90, ptx 90, ptx 75, ", FOR(false, 75), "elf 75, ptx 90, ptx 75, ");
+	check("elf 75, elf 90, ptx 90, ptx 75, ", FOR(false, 75),
+		"elf 75, ptx 90, ptx 75, ");
 }
 
 static void
 every_device_gets_its_own(void **state)
 {
 	check("elf 70, elf 80, elf 90, ptx 90, ", FOR(true, 80, 90), "elf 80, elf 90, ");
-	check("elf 70, elf 80, elf 90, ptx 90, ", FOR(true, 90, 86), "elf 80, elf 90, ptx 90, ");
+	check("elf 70, elf 80, elf 90, ptx 90, ", FOR(true, 90, 86),
+		"elf 80, elf 90, ptx 90, ");
 }
 
 static void
@@ -157,7 +165,8 @@ what_is_not_understood_stays(void **state)
 	check("elf 80, elf 90, new 90, ptx 90, ", FOR(true, 90), "elf 90, new 90, ");
 	/* Nothing fits: the driver is to say so. */
 	check("elf 70, elf 80, ", FOR(true, 90), "elf 70, elf 80, ");
-	check("elf 80, elf 90, ptx 90, ", &(struct selection_for){ .runs_machine_code = true },
+	check("elf 80, elf 90, ptx 90, ",
+		&(struct selection_for){ .runs_machine_code = true },
 		"elf 80, elf 90, ptx 90, ");
 }
 
@@ -205,13 +214,15 @@ hash_hex(const struct selection *selection, char *hex)
 
 /* size bytes in parts and slices of these lengths; the last takes the rest. */
 static void
-hash_cut(enum image_kind kind, unsigned char *bytes, size_t size, const size_t *part_sizes,
-	size_t n_parts, size_t slice, char *hex)
+hash_cut(enum image_kind kind, unsigned char *bytes, size_t size,
+	const size_t *part_sizes, size_t n_parts, size_t slice, char *hex)
 {
 	size_t sizes[2] = { part_sizes[0], n_parts > 1 ? part_sizes[1] : 0 };
-	struct selection selection = { .kind = kind, .n_parts = n_parts, .part_sizes = sizes,
-		.size = size };
-	cleanup_free struct image_slice *slices = calloc(size / slice + 3, sizeof(*slices));
+	struct selection selection = {
+		.kind = kind, .n_parts = n_parts, .part_sizes = sizes, .size = size
+	};
+	cleanup_free struct image_slice *slices =
+		calloc(size / slice + 3, sizeof(*slices));
 	size_t at = 0;
 
 	for (size_t part = 0; part < n_parts; part++) {
@@ -237,7 +248,8 @@ the_hash_is_the_documented_one(void **state)
 	/* hashlib.sha256(b'outboard image 1' + struct.pack('<IIQ', 2, 1, 3) +
 	 *                hashlib.sha256(b'abc').digest()) */
 	hash_cut(IMAGE_PTX, abc, 3, (size_t[]){ 3 }, 1, 3, hex);
-	assert_string_equal(hex, "70fb21e495ac32dff1d554019701274d398a2e6df80cbc6acce11e32c2c5e55d");
+	assert_string_equal(
+		hex, "70fb21e495ac32dff1d554019701274d398a2e6df80cbc6acce11e32c2c5e55d");
 
 	/* The same of bytes((i * 7 + i // 251) & 255 for i in range(9 << 20 | 5)), in two
 	 * parts and 37 pieces. */
@@ -246,8 +258,10 @@ the_hash_is_the_documented_one(void **state)
 	for (size_t i = 0; i < size; i++) {
 		bytes[i] = (unsigned char)(i * 7 + i / 251);
 	}
-	hash_cut(IMAGE_FATBIN, bytes, size, (size_t[]){ 1000, size - 1000 }, 2, size, hex);
-	assert_string_equal(hex, "5d4c7ec8852c5847fe3cec448d6e77e0d9594be568c7147283b6dd7dd3300c25");
+	hash_cut(
+		IMAGE_FATBIN, bytes, size, (size_t[]){ 1000, size - 1000 }, 2, size, hex);
+	assert_string_equal(
+		hex, "5d4c7ec8852c5847fe3cec448d6e77e0d9594be568c7147283b6dd7dd3300c25");
 }
 
 static void

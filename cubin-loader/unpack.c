@@ -21,7 +21,7 @@ static bool
 is_packed(const struct fatbin_entry *entry)
 {
 	return (entry->flags & CODECS) != 0 &&
-		(entry->kind == FATBIN_ELF || entry->kind == FATBIN_PTX);
+	       (entry->kind == FATBIN_ELF || entry->kind == FATBIN_PTX);
 }
 
 static size_t
@@ -59,7 +59,8 @@ unpacked_size(struct fatbin fatbin, size_t *ret_size)
 static uint8_t *
 put_unpacked(uint8_t *at, const struct fatbin_entry *entry, int *ret_error)
 {
-	cleanup(fatbin_payload_deinit) struct fatbin_payload payload = FATBIN_PAYLOAD_INIT;
+	cleanup(fatbin_payload_deinit) struct fatbin_payload payload =
+		FATBIN_PAYLOAD_INIT;
 	uint64_t budget = FATBIN_UNCOMPRESSED_MAX;
 	size_t size = header_size(entry), padded = round_up(entry->size, 8);
 	uint64_t payload_size = padded, flags = entry->flags & ~(uint64_t)CODECS;
@@ -79,7 +80,8 @@ put_unpacked(uint8_t *at, const struct fatbin_entry *entry, int *ret_error)
 }
 
 int
-image_unpack(const struct image *image, size_t size_max, void **ret_bytes, size_t *ret_size)
+image_unpack(
+	const struct image *image, size_t size_max, void **ret_bytes, size_t *ret_size)
 {
 	struct fatbin fatbin;
 	struct fatbin_entry entry;

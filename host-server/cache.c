@@ -2,8 +2,9 @@
 /* cache.c: images that guests have sent before, on disk.
  *
  * Workers share the folder and nothing else.  A file appears under its name when it is
- * complete (rename), is never changed, and goes by unlink: a worker that has it mapped keeps
- * what it has.  The kernel's page cache is what keeps images in memory, once for all. */
+ * complete (rename), is never changed, and goes by unlink: a worker that has it mapped
+ * keeps what it has.  The kernel's page cache is what keeps images in memory, once for
+ * all. */
 #include "host-server/cache.h"
 
 #include <dirent.h>
@@ -59,7 +60,8 @@ cache_new(const struct cache_options *options, struct cache **ret_cache)
 {
 	const char *tenant = options->tenant;
 
-	if (strlen(tenant) > TENANT_MAX || tenant[0] == '.' || strchr(tenant, '/') != NULL) {
+	if (strlen(tenant) > TENANT_MAX || tenant[0] == '.' ||
+		strchr(tenant, '/') != NULL) {
 		return -EINVAL;
 	}
 	struct cache *cache = calloc(1, sizeof(*cache));
@@ -94,7 +96,8 @@ cache_find(struct cache *cache, const unsigned char *hash, struct cached_image *
 	char name[NAME_SIZE];
 
 	name_of(cache, hash, name);
-	cleanup_close int fd = openat(cache->folder, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	cleanup_close int fd =
+		openat(cache->folder, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0) {
 		return -ENOENT;
 	}
@@ -170,7 +173,8 @@ list_all(struct listing *listing, int folder)
 		}
 		cleanup(closedirp) DIR *files = open_folder(folder, tenant->d_name);
 		while (files != NULL && r == 0 && (file = readdir(files)) != NULL) {
-			r = list_file(listing, dirfd(files), tenant->d_name, file->d_name);
+			r = list_file(
+				listing, dirfd(files), tenant->d_name, file->d_name);
 		}
 	}
 	return r;
@@ -252,8 +256,8 @@ keep(struct cache *cache, const unsigned char *hash, const struct cache_content 
 	if (mkdirat(cache->folder, cache->tenant, 0700) < 0 && errno != EEXIST) {
 		return -errno;
 	}
-	cleanup_close int fd = openat(cache->folder, temporary,
-		O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	cleanup_close int fd = openat(
+		cache->folder, temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (fd < 0) {
 		return -errno;
 	}
@@ -265,7 +269,8 @@ keep(struct cache *cache, const unsigned char *hash, const struct cache_content 
 }
 
 int
-cache_keep(struct cache *cache, const unsigned char *hash, const struct cache_content *content)
+cache_keep(struct cache *cache, const unsigned char *hash,
+	const struct cache_content *content)
 {
 	int r = keep(cache, hash, content);
 

@@ -36,7 +36,8 @@ int cache_new(const struct cache_options *options, struct cache **ret_cache);
 struct cache *cache_free(struct cache *cache);
 
 /* 0 or -ENOENT.  Caller calls cached_image_deinit. */
-int cache_find(struct cache *cache, const unsigned char *hash, struct cached_image *ret_image);
+int cache_find(
+	struct cache *cache, const unsigned char *hash, struct cached_image *ret_image);
 void cached_image_deinit(struct cached_image *image);
 
 struct cache_content {
@@ -45,7 +46,7 @@ struct cache_content {
 	size_t kernels_size;
 };
 
-/* Keep what a driver has taken; the oldest ones make room.  One that cannot be kept is not:
- * 0 or negative errno, which need not bother anybody. */
+/* Keep what a driver has taken; the oldest ones make room.  One that cannot be kept is
+ * not: 0 or negative errno, which need not bother anybody. */
 int cache_keep(struct cache *cache, const unsigned char *hash,
 	const struct cache_content *content);

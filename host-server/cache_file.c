@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* cache_file.c: one image in a file.
  *
- *     part 0, NUL, padding │ part 1 … │ kernels, padding │ part sizes, 64 bits │ trailer
+ *     part 0, NUL, padding │ part 1 … │ kernels, padding │ sizes of parts │ trailer
  *
  * Parts come first, so that they are aligned in memory as they are in the file.  The file
  * is for this machine and this build: fields are as the processor has them.
  *
  * The content is compared with its hash the first time that it is used after the machine
  * has started, and again after anything has written to the file.  What says so is the
- * file's time of modification, whose nanoseconds are set to a number of this boot: a write
- * replaces them by a clock's.  So a file that a crash left half on the disk, or that somebody
- * has damaged, is found out, and the usual hit costs no reading.  The time of access is set
- * to that of the last use. */
+ * file's time of modification, whose nanoseconds are set to a number of this boot: a
+ * write replaces them by a clock's.  So a file that a crash left half on the disk, or
+ * that somebody has damaged, is found out, and the usual hit costs no reading.  The time
+ * of access is set to that of the last use. */
 #include "host-server/cache_file.h"
 
 #include <errno.h>
@@ -36,8 +36,8 @@
 
 struct trailer {
 	char magic[8];
-	unsigned char hash[IMAGE_HASH_SIZE];	     /* what it is kept under */
-	unsigned char image_hash[IMAGE_HASH_SIZE];   /* of the content */
+	unsigned char hash[IMAGE_HASH_SIZE];	   /* what it is kept under */
+	unsigned char image_hash[IMAGE_HASH_SIZE]; /* of the content */
 	unsigned char kernels_hash[IMAGE_HASH_SIZE];
 	uint32_t kind;
 	uint32_t n_parts;
@@ -64,7 +64,8 @@ static void
 mark_compared(int fd)
 {
 	long mark = boot_mark();
-	struct timespec times[2] = { { 0 }, { .tv_nsec = mark >= 0 ? mark : UTIME_OMIT } };
+	struct timespec times[2] = { { 0 },
+		{ .tv_nsec = mark >= 0 ? mark : UTIME_OMIT } };
 
 	clock_gettime(CLOCK_REALTIME, &times[0]);
 	times[1].tv_sec = times[0].tv_sec;
@@ -90,7 +91,7 @@ cache_file_size(const struct cache_content *content)
 {
 	const struct image *image = content->image;
 	uint64_t size = sizeof(struct trailer) + image->n_parts * sizeof(uint64_t) +
-		room_of_kernels(content->kernels_size);
+			room_of_kernels(content->kernels_size);
 
 	for (size_t i = 0; i < image->n_parts; i++) {
 		size += room_of_part(image->parts[i].size);
@@ -103,8 +104,12 @@ static int
 hash_bytes(const void *bytes, size_t size, unsigned char *ret_hash)
 {
 	struct image_slice slice = { .data = bytes, .size = size };
-	struct selection selection = { .kind = IMAGE_PTX, .n_parts = 1, .part_sizes = &size,
-		.size = size, .n_slices = 1, .slices = &slice };
+	struct selection selection = { .kind = IMAGE_PTX,
+		.n_parts = 1,
+		.part_sizes = &size,
+		.size = size,
+		.n_slices = 1,
+		.slices = &slice };
 
 	return image_hash(&selection, ret_hash);
 }
@@ -151,8 +156,10 @@ cache_file_write(int fd, const unsigned char *hash, const struct cache_content *
 {
 	const struct image *image = content->image;
 	size_t kernels_size = content->kernels_size;
-	struct trailer trailer = { .magic = MAGIC, .kind = image->kind,
-		.n_parts = (uint32_t)image->n_parts, .kernels_size = kernels_size,
+	struct trailer trailer = { .magic = MAGIC,
+		.kind = image->kind,
+		.n_parts = (uint32_t)image->n_parts,
+		.kernels_size = kernels_size,
 		.file_size = cache_file_size(content) };
 
 	memcpy(trailer.hash, hash, sizeof(trailer.hash));
@@ -165,8 +172,8 @@ cache_file_write(int fd, const unsigned char *hash, const struct cache_content *
 		r = write_padded(fd, image->parts[i].data, size, room_of_part(size));
 	}
 	if (r == 0) {
-		r = write_padded(
-			fd, content->kernels, kernels_size, room_of_kernels(kernels_size));
+		r = write_padded(fd, content->kernels, kernels_size,
+			room_of_kernels(kernels_size));
 	}
 	for (size_t i = 0; i < image->n_parts && r == 0; i++) {
 		uint64_t size = image->parts[i].size;
@@ -189,7 +196,7 @@ find_parts(const struct trailer *trailer, struct cached_image *image)
 {
 	const unsigned char *file = image->map;
 	uint64_t table = trailer->file_size - sizeof(*trailer) -
-		trailer->n_parts * sizeof(uint64_t);
+			 trailer->n_parts * sizeof(uint64_t);
 	uint64_t at = 0;
 
 	image->parts = calloc(trailer->n_parts, sizeof(*image->parts));
@@ -210,13 +217,14 @@ find_parts(const struct trailer *trailer, struct cached_image *image)
 	image->kernels = file + at;
 	image->kernels_size = trailer->kernels_size;
 	return trailer->kernels_size <= table - at &&
-			room_of_kernels(trailer->kernels_size) == table - at
-		? 0
-		: -EBADMSG;
+			       room_of_kernels(trailer->kernels_size) == table - at
+		       ? 0
+		       : -EBADMSG;
 }
 
 static int
-read_trailer(int fd, const struct stat *st, const unsigned char *hash, struct trailer *ret_trailer)
+read_trailer(int fd, const struct stat *st, const unsigned char *hash,
+	struct trailer *ret_trailer)
 {
 	struct trailer trailer;
 	off_t at = st->st_size - (off_t)sizeof(trailer);
@@ -242,8 +250,9 @@ read_trailer(int fd, const struct stat *st, const unsigned char *hash, struct tr
 static int
 compare(const struct cached_image *cached, const struct trailer *trailer)
 {
-	struct image image = { .kind = cached->kind, .n_parts = cached->n_parts,
-		.parts = cached->parts };
+	struct image image = {
+		.kind = cached->kind, .n_parts = cached->n_parts, .parts = cached->parts
+	};
 	unsigned char of_image[IMAGE_HASH_SIZE], of_kernels[IMAGE_HASH_SIZE];
 
 	int r = hash_image(&image, of_image);
@@ -254,7 +263,7 @@ compare(const struct cached_image *cached, const struct trailer *trailer)
 		return r;
 	}
 	bool same = memcmp(of_image, trailer->image_hash, sizeof(of_image)) == 0 &&
-		memcmp(of_kernels, trailer->kernels_hash, sizeof(of_kernels)) == 0;
+		    memcmp(of_kernels, trailer->kernels_hash, sizeof(of_kernels)) == 0;
 	return same ? 0 : -EBADMSG;
 }
 
@@ -277,7 +286,9 @@ cache_file_map(int fd, const unsigned char *hash, struct cached_image *ret_image
 		return -errno;
 	}
 	struct cached_image image = { .kind = (enum image_kind)trailer.kind,
-		.n_parts = trailer.n_parts, .map = map, .map_size = (size_t)st.st_size };
+		.n_parts = trailer.n_parts,
+		.map = map,
+		.map_size = (size_t)st.st_size };
 	r = find_parts(&trailer, &image);
 	if (r == 0 && st.st_mtim.tv_nsec != boot_mark()) {
 		r = compare(&image, &trailer);

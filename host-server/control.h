@@ -24,7 +24,7 @@ struct control_message {
 	char text[CONTROL_TEXT_SIZE];	/* FAILED: why; SERVE: who */
 	char cache[CONTROL_TEXT_SIZE];	/* SERVE: folder of images, or "" */
 	char tenant[CONTROL_TENANT_SIZE]; /* SERVE: whose images the guest may find */
-	uint64_t cache_size;		/* SERVE */
+	uint64_t cache_size;		  /* SERVE */
 };
 
 /* passed_fd: a descriptor to pass, or -1; it stays the caller's as well. */

@@ -42,7 +42,8 @@ struct daemon_options {
 	const char *libdir;
 	const char *log_level;
 	const char *memory_max; /* bytes per guest, as text; NULL: no limit */
-	const char *cache; /* folder of images, "none", or NULL: the usual one if possible */
+	const char
+		*cache; /* folder of images, "none", or NULL: the usual one if possible */
 	uint64_t cache_size;
 	bool cache_shared; /* by all tenants */
 	unsigned warm;
@@ -139,7 +140,8 @@ void children_free(struct daemon *d);
  * folder or NULL.  0, or negative errno if a folder was asked for that cannot be used. */
 int tenant_open_cache(struct daemon_options *options);
 /* Whose images the guest at this connection may find; "" if that cannot be told. */
-void tenant_name(const struct daemon_options *options, int fd, char *ret_name, size_t size);
+void tenant_name(
+	const struct daemon_options *options, int fd, char *ret_name, size_t size);
 
 /* ---- report.c ---- */
 

@@ -132,8 +132,10 @@ devices_cc(const struct devices *devices)
 
 	for (size_t i = 0; i < devices->n; i++) {
 		const call_device *device = &devices->about[i];
-		int its = attribute(device, CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR) * 10 +
-			  attribute(device, CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR);
+		int its =
+			attribute(device, CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR) *
+				10 +
+			attribute(device, CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR);
 		if (i > 0 && its != cc) {
 			return 0;
 		}

@@ -39,9 +39,9 @@ struct image_entry {
 	size_t n_parts, n_complete;
 	size_t overhead; /* what the entry itself costs; charged like bytes */
 	unsigned holds;	 /* the store's own, and one per module or library */
-	bool valid; /* stood image_validate, now or before it was kept */
-	bool ready; /* and is wrapped */
-	bool kept;    /* in the cache, or not to be asked of it again */
+	bool valid;	 /* stood image_validate, now or before it was kept */
+	bool ready;	 /* and is wrapped */
+	bool kept;	 /* in the cache, or not to be asked of it again */
 	struct cached_image cached; /* whose memory the parts are, or nothing */
 	struct wrapper wrapper;
 	const void **linked; /* the parts after the first, and NULL */
@@ -252,18 +252,20 @@ image_from_cache(struct image_store *store, uint64_t image, const unsigned char 
 	for (size_t i = 0; i < cached.n_parts; i++) {
 		size += cached.parts[i].size; /* no more than the file's */
 	}
-	struct image_piece piece = { .image = image, .kind = cached.kind,
-		.n_parts = (uint32_t)cached.n_parts };
+	struct image_piece piece = {
+		.image = image, .kind = cached.kind, .n_parts = (uint32_t)cached.n_parts
+	};
 	r = checked_range(store->size, size, IMAGES_SIZE_MAX)
-		? entry_new(store, &piece, &entry)
-		: -EDQUOT;
+		    ? entry_new(store, &piece, &entry)
+		    : -EDQUOT;
 	if (r < 0) {
 		cached_image_deinit(&cached);
 		return r;
 	}
 	for (size_t i = 0; i < cached.n_parts; i++) {
 		entry->parts[i] = (struct part){ .bytes = (void *)cached.parts[i].data,
-			.size = cached.parts[i].size, .received = cached.parts[i].size };
+			.size = cached.parts[i].size,
+			.received = cached.parts[i].size };
 	}
 	entry->cached = cached;
 	entry->n_complete = entry->n_parts;
@@ -308,7 +310,8 @@ entry_image(const struct image_entry *entry, struct image *ret_image)
 			.size = entry->parts[i].size };
 	}
 	*ret_image = (struct image){ .kind = (enum image_kind)entry->kind,
-		.n_parts = entry->n_parts, .parts = parts };
+		.n_parts = entry->n_parts,
+		.parts = parts };
 	return 0;
 }
 

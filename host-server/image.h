@@ -45,7 +45,8 @@ int image_place(
 void image_received(struct image_store *store, const struct image_piece *piece);
 /* From now on a number names the image that the cache has under this hash.  0, -ENOENT,
  * -EINVAL (the number is taken), -EDQUOT, -ENOMEM. */
-int image_from_cache(struct image_store *store, uint64_t image, const unsigned char *hash);
+int image_from_cache(
+	struct image_store *store, uint64_t image, const unsigned char *hash);
 /* The table of kernels that was kept with it; *ret_size is 0 if there is none, or no such
  * image.  Lives as long as the image. */
 const void *image_kernels_of(struct image_store *store, uint64_t image, size_t *ret_size);

@@ -41,7 +41,8 @@ serve_image_offer(struct session *s, const void *argp, void *outp)
 	const image_offer_args *args = argp;
 	image_offer_out *out = outp;
 
-	int r = image_from_cache(s->images, args->image, (const unsigned char *)args->hash);
+	int r = image_from_cache(
+		s->images, args->image, (const unsigned char *)args->hash);
 	if (r == -EINVAL) {
 		return CUDA_ERROR_INVALID_VALUE;
 	}

@@ -22,8 +22,16 @@ __attribute__((visibility("default"))) const char *argp_program_version =
 #define WARM_MAX 64
 #define GUESTS_MAX 4096
 
-enum { KEY_LOG_FILE = 256, KEY_WORKER, KEY_MAX_GUESTS, KEY_REGISTER, KEY_GUEST_MEMORY,
-	KEY_CACHE, KEY_CACHE_SIZE, KEY_CACHE_SHARED };
+enum {
+	KEY_LOG_FILE = 256,
+	KEY_WORKER,
+	KEY_MAX_GUESTS,
+	KEY_REGISTER,
+	KEY_GUEST_MEMORY,
+	KEY_CACHE,
+	KEY_CACHE_SIZE,
+	KEY_CACHE_SHARED
+};
 
 static unsigned
 number(const char *text, unsigned max, struct argp_state *state)
@@ -134,7 +142,8 @@ static const struct argp_option option_list[] = {
 		0 },
 	{ "cache-size", KEY_CACHE_SIZE, "SIZE", 0, "All images kept (default: 2G)", 0 },
 	{ "cache-shared", KEY_CACHE_SHARED, NULL, 0,
-		"Let all machines find each other's images, which tells them who has what",
+		"Let all machines find each other's images, which tells them who has "
+		"what",
 		0 },
 	{ "log", 'L', "LEVEL", 0, "error, warning, info (default) or debug", 0 },
 	{ "log-file", KEY_LOG_FILE, "PATH", 0, "Append log lines there (default: stderr)",

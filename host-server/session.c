@@ -319,8 +319,8 @@ static uint32_t
 features(struct session *s, uint32_t guest_features)
 {
 	return (arena_offer(s, guest_features) ? CALL_FEATURE_ARENA : 0u) |
-		(image_store_has_cache(s->images) ? CALL_FEATURE_CACHE : 0u) |
-		(s->driver->runs_machine_code ? CALL_FEATURE_MACHINE_CODE : 0u);
+	       (image_store_has_cache(s->images) ? CALL_FEATURE_CACHE : 0u) |
+	       (s->driver->runs_machine_code ? CALL_FEATURE_MACHINE_CODE : 0u);
 }
 
 CUresult

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* tenant.c: who shares images with whom, as the daemon decides it.
  *
- * All that is known of a guest is where it calls from: over TCP an address, which is a VM's
- * or another machine's, over a unix socket a user of this machine. */
+ * All that is known of a guest is where it calls from: over TCP an address, which is a
+ * VM's or another machine's, over a unix socket a user of this machine. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netdb.h>
@@ -39,7 +39,8 @@ tenant_name(const struct daemon_options *options, int fd, char *ret_name, size_t
 		}
 		return;
 	}
-	/* Digits, dots, colons and the name of an interface behind '%', which has no '/'. */
+	/* Digits, dots, colons and the name of an interface behind '%', which has no '/'.
+	 */
 	if (getnameinfo((struct sockaddr *)&peer, len, host, sizeof(host), NULL, 0,
 		    NI_NUMERICHOST) == 0) {
 		snprintf(ret_name, size, "address-%s", host);
@@ -78,17 +79,21 @@ tenant_open_cache(struct daemon_options *options)
 	int r = mkdir(path, 0700) < 0 && errno != EEXIST ? -errno : check_folder(path);
 	char *real = r == 0 ? realpath(path, NULL) : NULL;
 	if (r == 0) {
-		r = real == NULL ? -errno : strlen(real) < sizeof(absolute) ? 0 : -ENAMETOOLONG;
+		r = real == NULL		      ? -errno
+		    : strlen(real) < sizeof(absolute) ? 0
+						      : -ENAMETOOLONG;
 	}
 	if (r < 0) {
 		free(real);
 		if (asked != NULL) {
 			log_error("tenant: cannot keep images in %s: %s", path,
-				r == -EPERM ? "it is, or can be written by, another user's"
-					    : strerror(-r));
+				r == -EPERM
+					? "it is, or can be written by, another user's"
+					: strerror(-r));
 			return r;
 		}
-		log_info("tenant: images are not kept: %s: %s; see --cache", path, strerror(-r));
+		log_info("tenant: images are not kept: %s: %s; see --cache", path,
+			strerror(-r));
 		return 0;
 	}
 	snprintf(absolute, sizeof(absolute), "%s", real);

@@ -159,7 +159,8 @@ finds(struct cache *cache, const struct sample *s)
 		assert_memory_equal(
 			found.parts[i].data, s->parts[i].data, s->parts[i].size);
 		assert_int_equal((uintptr_t)found.parts[i].data % 8, 0);
-		assert_int_equal(((const char *)found.parts[i].data)[found.parts[i].size], 0);
+		assert_int_equal(
+			((const char *)found.parts[i].data)[found.parts[i].size], 0);
 	}
 	assert_int_equal(found.kernels_size, s->kernels_size);
 	assert_memory_equal(found.kernels, s->kernels, found.kernels_size);
@@ -268,14 +269,15 @@ resize_file(const char *path)
 	struct stat st;
 
 	assert_int_equal(stat(path, &st), 0);
-	assert_int_equal(truncate(path, st.st_size + (damage_at != 0 ? damage_at : 64)), 0);
+	assert_int_equal(
+		truncate(path, st.st_size + (damage_at != 0 ? damage_at : 64)), 0);
 }
 
 static void
 what_is_damaged_is_not_found(void **state)
 {
-	static const long places[] = { 0, 1000, SIZE / 2, SIZE - 1, -1, -9, -17, -33, -40, -57,
-		-80, -112, -129, -137, -152, -400 };
+	static const long places[] = { 0, 1000, SIZE / 2, SIZE - 1, -1, -9, -17, -33, -40,
+		-57, -80, -112, -129, -137, -152, -400 };
 	struct bench *b = *state;
 	cleanup_free struct sample *s = sample_new(1);
 
@@ -292,7 +294,8 @@ what_is_damaged_is_not_found(void **state)
 static void
 age_file(const char *path)
 {
-	struct timespec times[2] = { { .tv_nsec = UTIME_NOW }, { .tv_sec = 1, .tv_nsec = 1 } };
+	struct timespec times[2] = { { .tv_nsec = UTIME_NOW },
+		{ .tv_sec = 1, .tv_nsec = 1 } };
 
 	assert_int_equal(utimensat(AT_FDCWD, path, times, 0), 0);
 }

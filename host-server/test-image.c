@@ -176,7 +176,8 @@ setup_cache(void **state)
 	strcpy(kept_in, "/tmp/outboard-image-XXXXXX");
 	assert_non_null(mkdtemp(kept_in));
 	assert_int_equal(setup(state), 0);
-	assert_int_equal(cache_new(&(struct cache_options){ kept_in, "one", 1 << 30 }, &cache), 0);
+	assert_int_equal(
+		cache_new(&(struct cache_options){ kept_in, "one", 1 << 30 }, &cache), 0);
 	image_store_use_cache(*state, cache, 90);
 	return 0;
 }

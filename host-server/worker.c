@@ -175,7 +175,8 @@ static void
 worker_use_cache(struct worker *w, const struct control_message *order)
 {
 	struct cache_options options = { .folder = order->cache,
-		.tenant = order->tenant, .size_max = order->cache_size };
+		.tenant = order->tenant,
+		.size_max = order->cache_size };
 	struct cache *cache;
 
 	if (order->cache[0] == '\0') {

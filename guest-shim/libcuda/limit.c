@@ -11,7 +11,8 @@
 #include "guest-shim/libcuda/guest.h"
 #include "remote.h"
 
-/* Held while the host is asked, so that no older answer is remembered than the last set. */
+/* Held while the host is asked, so that no older answer is remembered than the last set.
+ */
 static pthread_mutex_t limits_lock = PTHREAD_MUTEX_INITIALIZER;
 
 void

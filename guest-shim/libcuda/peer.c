@@ -18,9 +18,9 @@ static CUresult
 ask(int *ret_value, int attribute, CUdevice from, CUdevice to)
 {
 	return attribute == CAN_ACCESS
-		? remote_cuDeviceCanAccessPeer(ret_value, from, to)
-		: remote_cuDeviceGetP2PAttribute(
-			  ret_value, (CUdevice_P2PAttribute)attribute, from, to);
+		       ? remote_cuDeviceCanAccessPeer(ret_value, from, to)
+		       : remote_cuDeviceGetP2PAttribute(
+				 ret_value, (CUdevice_P2PAttribute)attribute, from, to);
 }
 
 static CUresult
@@ -46,8 +46,8 @@ link_attribute(int *ret_value, int attribute, CUdevice from, CUdevice to)
 	}
 	result = ask(&value, attribute, from, to);
 	if (result == CUDA_SUCCESS) {
-		atomic_store_explicit(link, (uint64_t)1 << 32 | (uint32_t)value,
-			memory_order_relaxed);
+		atomic_store_explicit(
+			link, (uint64_t)1 << 32 | (uint32_t)value, memory_order_relaxed);
 		*ret_value = value;
 	}
 	return result;
@@ -60,10 +60,10 @@ cuDeviceCanAccessPeer(int *canAccessPeer, CUdevice dev, CUdevice peerDev)
 }
 
 CUDA_EXPORT CUresult CUDAAPI
-cuDeviceGetP2PAttribute(int *value, CUdevice_P2PAttribute attrib, CUdevice srcDevice,
-	CUdevice dstDevice)
+cuDeviceGetP2PAttribute(
+	int *value, CUdevice_P2PAttribute attrib, CUdevice srcDevice, CUdevice dstDevice)
 {
 	return (int)attrib == CAN_ACCESS
-		? CUDA_ERROR_INVALID_VALUE
-		: link_attribute(value, (int)attrib, srcDevice, dstDevice);
+		       ? CUDA_ERROR_INVALID_VALUE
+		       : link_attribute(value, (int)attrib, srcDevice, dstDevice);
 }

@@ -5,20 +5,20 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define CHECK(call)                                                          \
-	do {                                                                 \
-		CUresult result_ = (call);                                   \
-		if (result_ != CUDA_SUCCESS) {                               \
-			printf("FAIL: %s gave %d\n", #call, (int)result_);   \
-			exit(1);                                             \
-		}                                                            \
+#define CHECK(call) \
+	do { \
+		CUresult result_ = (call); \
+		if (result_ != CUDA_SUCCESS) { \
+			printf("FAIL: %s gave %d\n", #call, (int)result_); \
+			exit(1); \
+		} \
 	} while (0)
-#define EXPECT(condition)                                                    \
-	do {                                                                 \
-		if (!(condition)) {                                          \
-			printf("FAIL: %s\n", #condition);                    \
-			exit(1);                                             \
-		}                                                            \
+#define EXPECT(condition) \
+	do { \
+		if (!(condition)) { \
+			printf("FAIL: %s\n", #condition); \
+			exit(1); \
+		} \
 	} while (0)
 
 static const char ptx[] = ".version 7.0\n.target sm_75\n.address_size 64\n"
@@ -66,14 +66,16 @@ ask_all(void)
 		&value, CU_DEVICE_P2P_ATTRIBUTE_NATIVE_ATOMIC_SUPPORTED, device, other));
 	for (int i = 0; i < CU_FUNC_ATTRIBUTE_BINARY_VERSION; i++) {
 		CHECK(cuFuncGetAttribute(&value, (CUfunction_attribute)i, function));
-		CHECK(cuKernelGetAttribute(&value, (CUfunction_attribute)i, kernel, device));
+		CHECK(cuKernelGetAttribute(
+			&value, (CUfunction_attribute)i, kernel, device));
 	}
 	CHECK(cuCtxGetStreamPriorityRange(&value, &value));
 	(void)limit(CU_LIMIT_PRINTF_FIFO_SIZE);
 	(void)limit(CU_LIMIT_MALLOC_HEAP_SIZE);
 	(void)cache_config();
 	for (int i = 32; i <= 1024; i *= 2) {
-		CHECK(cuOccupancyMaxActiveBlocksPerMultiprocessor(&value, function, i, 0));
+		CHECK(cuOccupancyMaxActiveBlocksPerMultiprocessor(
+			&value, function, i, 0));
 		CHECK(cuOccupancyAvailableDynamicSMemPerBlock(&size, function, 1, i));
 		EXPECT(size > 0);
 	}

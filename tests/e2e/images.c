@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* images.c: load files with device code, run the kernel "mix" of each, print what it wrote.
- * Usage: images FILE... */
+/* images.c: load files with device code, run the kernel "mix" of each, print what it
+ * wrote. Usage: images FILE... */
 #include <cuda.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-#define CHECK(call)                                                          \
-	do {                                                                 \
-		CUresult result_ = (call);                                   \
-		if (result_ != CUDA_SUCCESS) {                               \
-			printf("FAIL: %s gave %d\n", #call, (int)result_);   \
-			exit(1);                                             \
-		}                                                            \
+#define CHECK(call) \
+	do { \
+		CUresult result_ = (call); \
+		if (result_ != CUDA_SUCCESS) { \
+			printf("FAIL: %s gave %d\n", #call, (int)result_); \
+			exit(1); \
+		} \
 	} while (0)
 
 #define N 64

@@ -561,8 +561,8 @@ ATTACKS = [
     stale_and_mistyped_handles, handles_out_of_range, arguments_that_do_not_decode,
     payloads_that_lie, sizes_that_overflow, wild_addresses, images_that_lie,
     offers_that_lie, parameters_of_another_size, hello_twice, another_version,
-    flood_without_reading, flood_of_one_way_calls, vanish_in_a_payload, arenas_that_lie, arena_without_descriptor,
-    arena_without_asking, arena_over_tcp, arena_twice, flood_of_descriptors,
+    flood_without_reading, flood_of_one_way_calls, vanish_in_a_payload, arenas_that_lie,
+    arena_without_descriptor, arena_without_asking, arena_over_tcp, arena_twice, flood_of_descriptors,
     ranges_of_an_arena_that_lie, copies_outside_of_the_arena, arena_after_a_reset,
 ]
 
