@@ -30,7 +30,7 @@ through=(env LD_LIBRARY_PATH="$stage/deps" "$stage/bin/outboard" run --server "$
 
 nvidia-smi --query-gpu=name,driver_version,memory.total --format=csv,noheader
 LD_LIBRARY_PATH=$stage/deps "$stage/bin/outboardd" --listen "$server" \
-	--listen "unix://$out/socket" --driver auto --workers 2 --log info \
+	--listen "unix://$out/socket" --driver auto --workers 2 --cache "$out/cache" --log info \
 	>"$out/daemon.log" 2>&1 &
 daemon=$!
 trap 'kill $daemon 2>/dev/null; wait' EXIT
