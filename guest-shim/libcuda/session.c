@@ -35,6 +35,8 @@ static struct {
 	char url[512];
 	int driver_version;
 	uint32_t features;
+	uint32_t host_ccs[CALL_DEVICES_MAX];
+	size_t n_host_ccs;
 	int n_devices;
 	struct session_device *devices;
 } session = {
@@ -79,6 +81,13 @@ uint32_t
 session_features(void)
 {
 	return session.features;
+}
+
+const uint32_t *
+session_host_ccs(size_t *ret_n)
+{
+	*ret_n = session.n_host_ccs;
+	return session.host_ccs;
 }
 
 int
@@ -135,6 +144,23 @@ learn_device(const call_device *from, int host_ordinal, struct session_device *t
 	}
 }
 
+static uint32_t
+compute_capability(const call_device *device)
+{
+	uint32_t major = 0, minor = 0;
+
+	for (u_int i = 0; i < device->attributes.attributes_len; i++) {
+		const call_attribute *attribute = &device->attributes.attributes_val[i];
+		if (attribute->attribute == CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR) {
+			major = (uint32_t)attribute->value;
+		}
+		if (attribute->attribute == CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR) {
+			minor = (uint32_t)attribute->value;
+		}
+	}
+	return major * 10 + minor;
+}
+
 static CUresult
 learn(const session_hello_out *hello)
 {
@@ -144,10 +170,12 @@ learn(const session_hello_out *hello)
 
 	for (int i = 0; i < n; i++) {
 		memcpy(uuids[i].bytes, hello->devices.call_devices_val[i].uuid, 16);
+		session.host_ccs[i] = compute_capability(&hello->devices.call_devices_val[i]);
 	}
 	int n_visible = visible_devices(getenv("CUDA_VISIBLE_DEVICES"), uuids, n, visible);
 	session.driver_version = hello->driver_version;
 	session.features = hello->host_features;
+	session.n_host_ccs = (size_t)n;
 	session.devices = calloc((size_t)n_visible + 1, sizeof(*session.devices));
 	if (session.devices == NULL) {
 		return CUDA_ERROR_OUT_OF_MEMORY;

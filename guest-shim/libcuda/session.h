@@ -30,6 +30,8 @@ CUresult session_lost(int error);
 /* What HELLO told; constant once session_open has succeeded. */
 int session_driver_version(void);
 uint32_t session_features(void); /* CALL_FEATURE_... */
+/* Compute capabilities, major * 10 + minor, of all devices of the host, visible or not. */
+const uint32_t *session_host_ccs(size_t *ret_n);
 int session_n_devices(void);
 /* NULL if there is no such device. */
 const struct session_device *session_device(int ordinal);

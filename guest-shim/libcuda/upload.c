@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <string.h>
 
 #include "common/cleanup.h"
 #include "cubin-loader/hash.h"
@@ -24,6 +25,8 @@
 #define OFFER_MIN ((size_t)64 << 10)
 /* A longer table is not believed. */
 #define KERNELS_SIZE_MAX ((size_t)64 << 20)
+
+_Static_assert(SELECTION_CCS_MAX >= CALL_DEVICES_MAX, "there is room for all devices");
 
 static atomic_ullong upload_last_id;
 
@@ -84,28 +87,26 @@ send_all(const struct selection *selection, uint64_t id)
 static int
 architecture(const struct session_device *device)
 {
-	return device == NULL
-		       ? 0
-		       : device->attributes[CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR] *
-					 10 +
-				 device->attributes
-					 [CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR];
+	if (device == NULL) {
+		return 0;
+	}
+	const int *values = device->attributes;
+	return values[CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR] * 10 +
+	       values[CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR];
 }
 
-/* A library is one for all devices. */
+/* For all devices of the host, also those that this program does not see: a driver may
+ * load a library for each context of its process, and the worker has one of its own. */
 static int
 select_for_devices(const struct image *image, struct selection **ret_selection)
 {
 	struct selection_for target = {
-		.runs_machine_code = (session_features() & CALL_FEATURE_MACHINE_CODE) != 0
+		.runs_machine_code =
+			(session_features() & CALL_FEATURE_MACHINE_CODE) != 0,
 	};
 
-	while (target.n_ccs < SELECTION_CCS_MAX &&
-		(int)target.n_ccs < session_n_devices()) {
-		target.ccs[target.n_ccs] =
-			(uint32_t)architecture(session_device((int)target.n_ccs));
-		target.n_ccs++;
-	}
+	const uint32_t *ccs = session_host_ccs(&target.n_ccs);
+	memcpy(target.ccs, ccs, target.n_ccs * sizeof(*ccs));
 	return selection_new(image, &target, ret_selection);
 }
 

@@ -1,15 +1,17 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""test_images PROGRAM [FATBINARY]: device code crosses once, and is never somebody else's.
+"""test_images PROGRAM [FATBINARY MIX]: device code crosses once, and is never another's.
 
 PROGRAM runs the kernel of every file it is given; the kernels are made here, of random
-constants, and computed here as well.  FATBINARY is the tool of nvcc that packs them.
+constants, and computed here as well.  FATBINARY is the tool of nvcc that packs them, MIX is
+a fat binary of mix.cu for sm_75, sm_80, sm_90 and as PTX.
 """
 
 import os
 import pathlib
 import random
 import re
+import struct
 import subprocess
 import sys
 import tempfile
@@ -199,6 +201,27 @@ def a_packed_image_is_not_unpacked_again(program, images):
                        f'{tables} tables of kernels', result)
 
 
+def only_what_the_device_can_use_is_sent(program, images):
+    """The software device is an sm_75 that wants PTX."""
+    if len(sys.argv) < 4:
+        return
+    mix = pathlib.Path(sys.argv[3])
+    line = ' '.join(f'{(i ^ 0x5bd1e995) * 0x9e3779b1 & MASK:08x}' for i in range(THREADS))
+    size, sent, at, data = 16, 16, 16, mix.read_bytes()
+    while at < len(data):
+        kind, _, header, payload = struct.unpack('<HHIQ', data[at:at + 16])
+        arch, = struct.unpack('<I', data[at + 28:at + 32])
+        sent += header + payload if kind == 1 or arch == 75 else 0
+        size += header + payload
+        at += header + payload
+    expect(size == len(data) and sent < size / 2, f'{mix} is not what was expected')
+    with Daemon() as daemon:
+        result = daemon.run(program, str(mix), env={'OUTBOARD_STATS': '1'})
+        expect(result.returncode == 0 and result.stdout.strip() == line, 'wrong results', result)
+        puts = [row.split() for row in result.stderr.splitlines() if '  image_put ' in row]
+        expect(len(puts) == 1 and int(puts[0][3]) == sent, f'{sent} of {size} bytes', result)
+
+
 def a_folder_of_others_is_refused(program, images):
     with tempfile.TemporaryDirectory() as folder:
         os.chmod(folder, 0o777)
@@ -216,8 +239,9 @@ def main():
         images['small'] = Image(folder / 'small', 'small', 500)
         for test in (the_second_start_sends_nothing, a_changed_program_is_another,
                      a_daemon_finds_what_another_kept, damaged_files_are_found_out,
-                     the_bound_holds, several_at_a_time, a_packed_image_is_not_unpacked_again,
-                     a_folder_of_others_is_refused):
+                     the_bound_holds, several_at_a_time,
+                     a_packed_image_is_not_unpacked_again,
+                     only_what_the_device_can_use_is_sent, a_folder_of_others_is_refused):
             test(program, images)
             print(test.__name__, flush=True)
 
