@@ -198,15 +198,17 @@ def start(command, env=None):
     return found['exec_to_first_kernel'][0], found['exec_to_all_kernels'][0]
 
 
-def wait_warm(daemon):
-    while daemon.status_value(r'workers  (\d+) warm') == 0:
+def wait_ready(daemon):
+    """Until a worker is warm, and the last one has kept what it was sent."""
+    while (daemon.status_value(r'workers  (\d+) warm') == 0 or
+           daemon.status_value(r'guests   (\d+)') > 0):
         time.sleep(0.05)
 
 
 def starts(daemon, program, server, n):
     times = []
     for _ in range(1 + n):
-        wait_warm(daemon)
+        wait_ready(daemon)
         times.append(start(daemon.command(program, server=server)))
     return times
 

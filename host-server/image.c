@@ -9,7 +9,7 @@
 #include "common/checked.h"
 #include "common/cleanup.h"
 #include "cubin-loader/image.h"
-#include "cubin-loader/unpack.h"
+#include "host-server/keeper.h"
 
 /* fatbinary_section.h of the CUDA toolkit: __fatBinC_Wrapper_t. */
 #define WRAPPER_MAGIC 0x466243b1
@@ -24,8 +24,6 @@ struct wrapper {
 };
 
 #define BUCKETS 1024 /* a power of two */
-/* What an image may become to be kept uncompressed. */
-#define PLAIN_MAX ((size_t)512 << 20)
 
 struct part {
 	uint8_t *bytes; /* one more than size, NUL: PTX is text */
@@ -51,8 +49,7 @@ struct image_entry {
 struct image_store {
 	struct image_entry *buckets[BUCKETS];
 	size_t n, size;
-	struct cache *cache; /* or NULL */
-	int cc;		     /* of the devices, or 0 */
+	struct keeper *keeper; /* or NULL: nothing is kept */
 };
 
 int
@@ -65,15 +62,14 @@ image_store_new(struct image_store **ret_store)
 void
 image_store_use_cache(struct image_store *store, struct cache *cache, int cc)
 {
-	cache_free(store->cache);
-	store->cc = cc;
-	store->cache = cache;
+	/* Without it a guest sends everything, and is served all the same. */
+	(void)keeper_new(cache, cc, &store->keeper);
 }
 
 bool
 image_store_has_cache(const struct image_store *store)
 {
-	return store->cache != NULL;
+	return store->keeper != NULL;
 }
 
 /* Numbers are counted up by honest guests; a hostile one makes its own lane slow. */
@@ -127,16 +123,28 @@ entry_unlink(struct image_store *store, struct image_entry *entry)
 	entry_unhold(store, entry);
 }
 
+/* Give up those that the keeper has done with. */
+static void
+reap(struct image_store *store)
+{
+	struct image_entry *entry;
+
+	while (store->keeper != NULL && (entry = keeper_done(store->keeper)) != NULL) {
+		entry_unhold(store, entry);
+	}
+}
+
 struct image_store *
 image_store_free(struct image_store *store)
 {
 	if (store != NULL) {
+		image_store_settle(store);
 		for (size_t i = 0; i < BUCKETS; i++) {
 			while (store->buckets[i] != NULL) {
 				entry_unlink(store, store->buckets[i]);
 			}
 		}
-		cache_free(store->cache);
+		keeper_free(store->keeper);
 		free(store);
 	}
 	return NULL;
@@ -202,6 +210,7 @@ image_place(struct image_store *store, const struct image_piece *piece, void **r
 	struct image_entry *entry = entry_find(store, piece->image);
 
 	if (entry == NULL) {
+		reap(store);
 		int r = entry_new(store, piece, &entry);
 		if (r < 0) {
 			return r;
@@ -245,7 +254,10 @@ image_from_cache(struct image_store *store, uint64_t image, const unsigned char 
 	if (entry_find(store, image) != NULL) {
 		return -EINVAL;
 	}
-	int r = store->cache == NULL ? -ENOENT : cache_find(store->cache, hash, &cached);
+	reap(store);
+	int r = store->keeper == NULL
+			? -ENOENT
+			: cache_find(keeper_cache(store->keeper), hash, &cached);
 	if (r < 0) {
 		return r;
 	}
@@ -385,68 +397,36 @@ image_release(struct image_store *store, struct image_entry *entry)
 	}
 }
 
-/* The table of kernels, for guests that would have to uncompress the image; else NULL. */
-static void *
-pack_kernels(const struct image *image, int cc, size_t *ret_size)
-{
-	struct image_kernels *kernels;
-	void *bytes = NULL;
-
-	*ret_size = 0;
-	if (cc > 0 && image_kernels_new(image, cc, &kernels) == 0) {
-		(void)image_kernels_pack(kernels, &bytes, ret_size);
-		image_kernels_free(kernels);
-	}
-	return bytes;
-}
-
-/* Keep it in the form that is loaded fastest: uncompressed, if that takes time. */
-static int
-keep_image(struct image_store *store, const struct image *image)
-{
-	unsigned char hash[IMAGE_HASH_SIZE];
-	struct selection *whole;
-	struct image_part part;
-	struct image plain = { .kind = IMAGE_FATBIN, .n_parts = 1, .parts = &part };
-	struct cache_content content = { .image = image };
-	cleanup_free void *bytes = NULL, *kernels = NULL;
-
-	int r = selection_whole(image, &whole);
-	if (r == 0) {
-		r = image_hash(whole, hash);
-		selection_free(whole);
-	}
-	if (r < 0) {
-		return r;
-	}
-	if (image_kernels_cost(image, store->cc) >= IMAGE_KERNELS_CHEAP &&
-		image_unpack(image, PLAIN_MAX, &bytes, &part.size) == 0) {
-		part.data = bytes;
-		/* What reaches a driver has been looked at. */
-		r = image_validate(&plain);
-		content.image = &plain;
-		kernels = pack_kernels(&plain, store->cc, &content.kernels_size);
-		content.kernels = kernels;
-	}
-	return r < 0 ? r : cache_keep(store->cache, hash, &content);
-}
-
 void
 image_keep(struct image_store *store, struct image_entry *entry)
 {
 	struct image image;
 	size_t size = 0;
 
-	if (store->cache == NULL || entry->kept) {
+	reap(store);
+	if (store->keeper == NULL || entry->kept) {
 		return;
 	}
 	entry->kept = true;
 	for (size_t i = 0; i < entry->n_parts; i++) {
 		size += entry->parts[i].size;
 	}
-	if (size >= IMAGE_KEEP_MIN && entry_image(entry, &image) == 0) {
-		(void)keep_image(store, &image);
-		image_deinit(&image);
+	if (size < IMAGE_KEEP_MIN || entry_image(entry, &image) < 0) {
+		return;
+	}
+	/* A complete image does not change any more. */
+	if (keeper_give(store->keeper, &image, entry) == 0) {
+		entry->holds++;
+	}
+	image_deinit(&image);
+}
+
+void
+image_store_settle(struct image_store *store)
+{
+	if (store->keeper != NULL) {
+		keeper_settle(store->keeper);
+		reap(store);
 	}
 }
 

@@ -33,10 +33,12 @@ struct image_piece {
 
 int image_store_new(struct image_store **ret_store);
 struct image_store *image_store_free(struct image_store *store);
-/* Where images come from that need not be sent; owns it.  cc is that of all devices
+/* Where images come from that need not be sent; owns it; once.  cc is that of all devices
  * (major * 10 + minor), or 0 if they differ: then no tables of kernels are kept. */
 void image_store_use_cache(struct image_store *store, struct cache *cache, int cc);
 bool image_store_has_cache(const struct image_store *store);
+/* Wait until everything that was to be kept is. */
+void image_store_settle(struct image_store *store);
 
 /* Where the bytes of a piece go; fill them in and call image_received.  0, -EINVAL
  * (against the rules above), -EDQUOT (more than a guest may send), -ENOMEM. */
@@ -58,7 +60,8 @@ void image_drop(struct image_store *store, uint64_t image);
 int image_hold(struct image_store *store, uint64_t image, struct image_entry **ret_entry);
 void image_release(
 	struct image_store *store, struct image_entry *entry); /* NULL is allowed */
-/* A driver has taken it: let the cache have it, unless that is where it comes from. */
+/* A driver has taken it: let the cache have it, soon, unless that is where it comes from.
+ */
 void image_keep(struct image_store *store, struct image_entry *entry);
 /* What CUDA's loading functions take.  Lives as long as the entry is held. */
 const void *image_pointer(const struct image_entry *entry);

@@ -227,6 +227,7 @@ what_was_kept_is_loaded_without_its_bytes(void **state)
 	entry = put_text(store, 1, 100000, hash);
 	assert_int_equal(image_from_cache(store, 2, hash), -ENOENT);
 	image_keep(store, entry);
+	image_store_settle(store);
 	assert_int_equal(image_from_cache(store, 1, hash), -EINVAL);
 	assert_int_equal(image_from_cache(store, 2, hash), 0);
 	assert_int_equal(image_from_cache(store, 2, hash), -EINVAL);
@@ -251,10 +252,12 @@ small_images_are_not_kept(void **state)
 
 	struct image_entry *entry = put_text(store, 1, IMAGE_KEEP_MIN - 1, hash);
 	image_keep(store, entry);
+	image_store_settle(store);
 	assert_int_equal(image_from_cache(store, 2, hash), -ENOENT);
 	image_release(store, entry);
 	entry = put_text(store, 3, IMAGE_KEEP_MIN, hash);
 	image_keep(store, entry);
+	image_store_settle(store);
 	assert_int_equal(image_from_cache(store, 4, hash), 0);
 	image_release(store, entry);
 }
@@ -269,6 +272,7 @@ what_comes_from_the_cache_counts(void **state)
 
 	struct image_entry *entry = put_text(store, 1, size, hash);
 	image_keep(store, entry);
+	image_store_settle(store);
 	image_release(store, entry);
 	uint64_t n = 0;
 	while (n < 200 && r == 0) {
@@ -289,6 +293,7 @@ the_table_of_kernels_is_kept_if_it_spares_work(void **state)
 
 	struct image_entry *entry = put_text(store, 1, 4 << 20, hash);
 	image_keep(store, entry);
+	image_store_settle(store);
 	image_release(store, entry);
 	assert_int_equal(image_from_cache(store, 2, hash), 0);
 	(void)image_kernels_of(store, 2, &size);

@@ -209,6 +209,8 @@ worker_serve(struct worker *w, const struct control_message *order, int fd)
 	if (r == 0) {
 		r = session_run(w->session);
 	}
+	/* The guest is gone, and nobody waits for us. */
+	image_store_settle(w->session->images);
 	if (r < 0) {
 		log_warning("worker: guest %llu (%s): %s",
 			(unsigned long long)order->guest_id, order->text, strerror(-r));

@@ -17,7 +17,7 @@ import sys
 import tempfile
 import time
 
-from harness import Daemon, expect, free_port
+from harness import Daemon, expect, free_port, wait_for
 
 THREADS = 64
 MASK = 0xffffffff
@@ -53,12 +53,18 @@ class Image:
         self.line = ' '.join(f'{v:08x}' for v in values)
 
 
+def settle(daemon):
+    """What guests have sent is kept when their workers are gone."""
+    wait_for(lambda: daemon.status_value(r'guests   (\d+)') == 0, 30, 'the end of the workers')
+
+
 def run(daemon, program, *images, server=None):
     """How many bytes the guest sent."""
     result = daemon.run(program, *[str(i.path) for i in images], server=server,
                         env={'OUTBOARD_STATS': '1'})
     expect(result.returncode == 0 and
            result.stdout.splitlines() == [i.line for i in images], 'wrong results', result)
+    settle(daemon)
     calls = re.findall(r'^  image_put .*$', result.stderr, re.M)
     return int(calls[0].split()[3]) if calls else 0
 
@@ -175,6 +181,7 @@ def several_at_a_time(program, images):
             out, _ = process.communicate(timeout=120)
             expect(process.returncode == 0 and out.splitlines() ==
                    [images[n].line for n in order[i:] + order[:i]], f'guest {i}: {out}')
+        settle(daemon)
         expect(len(kept(daemon)) == 3, f'kept: {kept(daemon)}')
         expect(run(daemon, program, *(images[n] for n in 'abc')) == 0, 'all are there')
 
@@ -196,6 +203,7 @@ def a_packed_image_is_not_unpacked_again(program, images):
                                     env={'OUTBOARD_STATS': '1'})
                 expect(result.returncode == 0 and result.stdout.strip() == a.line,
                        'wrong results', result)
+                settle(daemon)
                 found = re.findall(r'^  image_kernels +sync +(\d+)', result.stderr, re.M)
                 expect(found == ['1'] * tables and ('image_put' in result.stderr) == (tables == 0),
                        f'{tables} tables of kernels', result)
