@@ -47,6 +47,7 @@ serve_fn serve_cuEventSynchronize;
 serve_fn serve_cuEventQuery;
 serve_fn serve_cuEventElapsedTime_v2;
 serve_fn serve_arena_open;
+serve_fn serve_arena_ring;
 serve_fn serve_arena_pin;
 serve_fn serve_arena_unpin;
 serve_fn serve_copy_arena_htod;

@@ -217,22 +217,33 @@ flush(struct session *s)
 		return 0;
 	}
 	s->flush = false;
-	return server_flush(s->server);
+	int r = server_flush(s->server);
+	if (r == 0 && s->rings.memory != NULL) {
+		r = server_use_rings(s->server, &s->rings);
+		s->rings.memory = NULL;
+	}
+	return r;
 }
 
 /* Until a call arrives or an event happens. */
 static int
 session_sleep(struct session *s)
 {
+	struct stream *stream = server_stream(s->server);
 	bool covered = !wait_any(s) || wait_delegate(s);
 	struct pollfd fds[] = {
-		{ .fd = server_stream(s->server)->fd, .events = POLLIN },
+		{ .fd = stream->fd, .events = POLLIN },
 		{ .fd = wait_fd(s), .events = POLLIN },
 	};
 
+	if (!stream_park(stream)) {
+		return 0;
+	}
 	int n = poll(fds, 2, covered ? -1 : ASK_AGAIN_MS);
-	if (n < 0 && errno != EINTR) {
-		return -errno;
+	int error = errno;
+	stream_unpark(stream);
+	if (n < 0 && error != EINTR) {
+		return -error;
 	}
 	if (fds[1].revents != 0) {
 		wait_clear_fd(s);

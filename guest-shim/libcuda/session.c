@@ -217,9 +217,12 @@ session_connect(void)
 		return result;
 	}
 	stats_connected(lane);
+	arena_begin(lane);
+	if (lane_error(lane) < 0) {
+		return status_of_errno(lane_error(lane));
+	}
 	atomic_store_explicit(&session.lane, lane, memory_order_release);
-	arena_begin();
-	return session_error(); /* it may have been lost already */
+	return CUDA_SUCCESS;
 }
 
 CUresult
