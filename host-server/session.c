@@ -198,6 +198,7 @@ serve_batch(struct session *s)
 		if (r <= 0) {
 			return r < 0 ? r : n > 0;
 		}
+		wait_settle(s);
 		r = dispatch(s, &call);
 		if (r < 0) {
 			return r;
