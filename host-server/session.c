@@ -13,9 +13,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "common/clock.h"
 #include "common/log.h"
 #include "host-server/account.h"
 #include "host-server/arena.h"
@@ -168,15 +168,6 @@ session_connect(struct session *s, struct stream *stream)
 
 /* ---- the loop ---- */
 
-static uint64_t
-now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
-
 static void
 account_update(struct session *s)
 {
@@ -276,7 +267,7 @@ session_run(struct session *s)
 			continue;
 		}
 		/* Waking up costs more than looking for a moment longer. */
-		uint64_t now = now_ns();
+		uint64_t now = clock_ns();
 		idle_since = idle_since == 0 ? now : idle_since;
 		if (now - idle_since < spin_ns(s)) {
 			/* Wake-ups like to put the guest on this very processor. */

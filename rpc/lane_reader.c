@@ -12,21 +12,12 @@
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "common/cleanup.h"
+#include "common/clock.h"
 
 /* A sender that is stuck looks again after this long whether somebody still reads. */
 #define STUCK_MS 10
-
-static uint64_t
-now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
 
 int
 lane_fail(struct lane *lane, int error)
@@ -97,7 +88,7 @@ static int
 wait_readable(struct lane *lane)
 {
 	if (lane->options.spin_us > 0) {
-		uint64_t until = now_ns() + lane->options.spin_us * 1000u;
+		uint64_t until = clock_ns() + lane->options.spin_us * 1000u;
 		do {
 			int ready = lane->stream->ops->wait(lane->stream, POLLIN, 0);
 			if (ready != 0) {
@@ -105,7 +96,7 @@ wait_readable(struct lane *lane)
 			}
 			/* Wake-ups like to put the peer on this very processor. */
 			sched_yield();
-		} while (now_ns() < until);
+		} while (clock_ns() < until);
 	}
 	int ready = lane->stream->ops->wait(lane->stream, POLLIN, -1);
 	return ready < 0 ? ready : 0;

@@ -6,15 +6,17 @@
  * what it sleeps on.  Those bytes say nothing but "look".
  *
  * Sending and receiving may go on in two threads, as on a socket.  Only the one that
- * receives takes bytes out of the socket: it sleeps without a limit, and must not miss the
- * byte that is meant for it. */
+ * receives takes bytes out of the socket, so it cannot miss the one that is meant for it.
+ * It may take one that is meant for the sender, who therefore looks again now and then. */
 #include "rpc/stream_ring.h"
 
 #include <errno.h>
 #include <poll.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 
+#include "common/clock.h"
 #include "rpc/ring.h"
 
 /* In front of the bytes: what the ends tell each other about both rings. */
@@ -22,6 +24,7 @@ struct control {
 	struct ring_shared to_host, to_guest;
 };
 #define CONTROL_SIZE ((size_t)4096)
+#define LOOK_AGAIN_MS 10
 
 struct ring_stream {
 	struct stream base;
@@ -36,15 +39,18 @@ ring_stream(struct stream *s)
 	return (struct ring_stream *)s;
 }
 
+/* Not by way of the stream: both the sender and the receiver do this, perhaps at once. */
 static void
 wake_peer(struct ring_stream *rs)
 {
-	char byte = 0;
-	struct iovec look = { &byte, 1 };
+	const char look = 0;
+	ssize_t n;
 
+	do {
+		n = send(rs->base.fd, &look, 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+	} while (n < 0 && errno == EINTR);
 	/* A socket full of bytes that were not read wakes it as well. */
-	ssize_t n = rs->socket->ops->sendv(rs->socket, &look, 1);
-	if (n < 0 && n != -EAGAIN) {
+	if (n < 0 && errno != EAGAIN) {
 		atomic_store(&rs->closed, true);
 	}
 }
@@ -136,25 +142,43 @@ set_sleeps(struct ring_stream *rs, short events, bool sleeps)
 	}
 }
 
+/* Sleep until the peer or the time wakes us: what is possible then, or negative errno. */
+static int
+sleep_once(struct ring_stream *rs, short events, int timeout_ms)
+{
+	set_sleeps(rs, events, true);
+	int ready = look(rs, events);
+	if (ready == 0) {
+		int woken = rs->socket->ops->wait(rs->socket, POLLIN, timeout_ms);
+		if (woken > 0 && (events & POLLIN)) {
+			take_wakes(rs);
+		}
+		ready = woken < 0 ? woken : look(rs, events);
+	}
+	set_sleeps(rs, events, false);
+	return ready;
+}
+
 static int
 ring_stream_wait(struct stream *s, short events, int timeout_ms)
 {
 	struct ring_stream *rs = ring_stream(s);
-	int ready = look(rs, events), woken = 1;
+	int ready = look(rs, events);
 
-	while (ready == 0 && timeout_ms != 0 && woken > 0) {
-		set_sleeps(rs, events, true);
-		ready = look(rs, events);
-		if (ready == 0) {
-			woken = rs->socket->ops->wait(rs->socket, POLLIN, timeout_ms);
-			if (woken > 0 && (events & POLLIN)) {
-				take_wakes(rs);
-			}
-			ready = look(rs, events);
-		}
-		set_sleeps(rs, events, false);
+	if (ready != 0 || timeout_ms == 0) {
+		return ready;
 	}
-	return ready != 0 || woken > 0 ? ready : woken;
+	uint64_t end_ns = clock_ns() + (uint64_t)(timeout_ms > 0 ? timeout_ms : 0) * 1000000u;
+	while (ready == 0) {
+		uint64_t now = clock_ns();
+		if (timeout_ms > 0 && now >= end_ns) {
+			return 0;
+		}
+		int left = timeout_ms < 0 ? -1 : (int)((end_ns - now + 999999) / 1000000);
+		bool bounded = !(events & POLLIN) && (left < 0 || left > LOOK_AGAIN_MS);
+		ready = sleep_once(rs, events, bounded ? LOOK_AGAIN_MS : left);
+	}
+	return ready;
 }
 
 static bool
