@@ -25,6 +25,7 @@ serve_fn serve_session_hello;
 serve_fn serve_session_status;
 serve_fn serve_session_mark;
 serve_fn serve_session_output;
+serve_fn serve_session_prints;
 serve_fn serve_session_context;
 serve_fn serve_cuCtxSynchronize;
 serve_fn serve_cuCtxDestroy_v2;

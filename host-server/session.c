@@ -9,7 +9,6 @@
 
 #include <errno.h>
 #include <poll.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +16,7 @@
 
 #include "common/clock.h"
 #include "common/log.h"
+#include "common/relax.h"
 #include "host-server/account.h"
 #include "host-server/arena.h"
 #include "host-server/context.h"
@@ -243,26 +243,38 @@ session_sleep(struct session *s)
 	return 0;
 }
 
+/* Once round: serve what has come, answer what is done.  1 if there was anything, 0, or
+ * negative errno. */
+static int
+session_turn(struct session *s)
+{
+	int r = serve_batch(s);
+	if (r < 0) {
+		return r;
+	}
+	bool busy = r > 0;
+	busy |= wait_poll(s);
+	if (!busy) {
+		return s->error;
+	}
+	account_update(s);
+	r = flush(s);
+	return s->error < 0 ? s->error : r < 0 ? r : 1;
+}
+
 int
 session_run(struct session *s)
 {
 	uint64_t idle_since = 0;
+	unsigned n_looks = 0;
 
 	for (;;) {
-		int r = serve_batch(s);
-		bool busy = r > 0;
-		busy |= r >= 0 && wait_poll(s);
-		account_update(s);
-		if (r >= 0) {
-			r = flush(s);
-		}
-		if (s->error < 0) {
-			r = s->error;
-		}
+		int r = session_turn(s);
 		if (r < 0) {
+			account_update(s);
 			return r == -ENODATA ? 0 : r;
 		}
-		if (busy) {
+		if (r > 0) {
 			idle_since = 0;
 			continue;
 		}
@@ -270,8 +282,7 @@ session_run(struct session *s)
 		uint64_t now = clock_ns();
 		idle_since = idle_since == 0 ? now : idle_since;
 		if (now - idle_since < spin_ns(s)) {
-			/* Wake-ups like to put the guest on this very processor. */
-			sched_yield();
+			relax(n_looks++);
 			continue;
 		}
 		r = session_sleep(s);
@@ -363,6 +374,13 @@ serve_session_output(struct session *s, const void *argp, void *outp)
 		(u_int)output_fetch(s->output, text, sizeof(text), &out->stream, &more);
 	out->text.call_text_val = text;
 	out->more = more;
+	return CUDA_SUCCESS;
+}
+
+CUresult
+serve_session_prints(struct session *s, const void *argp, void *outp)
+{
+	s->prints = true;
 	return CUDA_SUCCESS;
 }
 

@@ -9,12 +9,12 @@
 #include <cuda.h>
 #include <errno.h>
 #include <poll.h>
-#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/cleanup.h"
 #include "common/clock.h"
+#include "common/relax.h"
 
 /* A sender that is stuck looks again after this long whether somebody still reads. */
 #define STUCK_MS 10
@@ -89,13 +89,13 @@ wait_readable(struct lane *lane)
 {
 	if (lane->options.spin_us > 0) {
 		uint64_t until = clock_ns() + lane->options.spin_us * 1000u;
+		unsigned n = 0;
 		do {
 			int ready = lane->stream->ops->wait(lane->stream, POLLIN, 0);
 			if (ready != 0) {
 				return ready < 0 ? ready : 0;
 			}
-			/* Wake-ups like to put the peer on this very processor. */
-			sched_yield();
+			relax(n++);
 		} while (clock_ns() < until);
 	}
 	int ready = lane->stream->ops->wait(lane->stream, POLLIN, -1);

@@ -7,7 +7,6 @@
 #include "guest-shim/libcuda/crew.h"
 
 #include <pthread.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdint.h>
@@ -22,6 +21,7 @@
 #include "common/cleanup.h"
 #include "common/clock.h"
 #include "common/log.h"
+#include "common/relax.h"
 
 /* Fewer bytes are copied before anybody else has noticed. */
 #define CREW_MIN ((size_t)512 << 10)
@@ -140,7 +140,8 @@ sleep_until_work(void)
 static void *
 member_main(void *unused)
 {
-	uint64_t idle_since = clock_ns();
+	uint64_t idle_since = 0;
+	unsigned n = 0;
 
 	prctl(PR_SET_NAME, "outboard-copy");
 	for (;;) {
@@ -154,6 +155,7 @@ member_main(void *unused)
 			sleep_until_work();
 			idle_since = 0;
 		}
+		relax(n++);
 	}
 	return NULL;
 }
@@ -234,11 +236,12 @@ crew_copy(void *to, const void *from, size_t size, bool bypass)
 		copy(to, from, size, bypass);
 	} else {
 		publish(to, from, size, bypass);
+		unsigned n = 0;
 		while (copy_block()) {
 		}
 		while (atomic_load_explicit(&crew.n_done, memory_order_acquire) <
 			atomic_load_explicit(&crew.n_blocks, memory_order_relaxed)) {
-			sched_yield(); /* somebody is at the last block */
+			relax(n++); /* somebody is at the last block */
 		}
 	}
 	pthread_mutex_unlock(&crew.busy);
