@@ -20,7 +20,8 @@ struct context {
 	_Atomic CUresult sticky;  /* the error that spoiled it, or 0 */
 	atomic_bool destroyed;
 	/* 0: all that was sent is known to be done.  CONTEXT_BUSY: something was sent since.
-	 * Else it is being waited for: the number of the last such wait. */
+	 * CONTEXT_QUIET and a stream: that much is known of the stream, and nothing was sent
+	 * since.  Else it is being waited for: the number of the last such wait. */
 	_Atomic uint64_t busy;
 	atomic_uint n_nonblocking; /* streams that do not order themselves with stream 0 */
 	atomic_bool has_priorities;
@@ -28,6 +29,7 @@ struct context {
 };
 
 #define CONTEXT_BUSY UINT64_MAX
+#define CONTEXT_QUIET ((uint64_t)1 << 63) /* no type of handle has this bit */
 
 static inline CUresult
 context_check(const struct context *context)
@@ -50,6 +52,15 @@ context_touch(struct context *context)
 		atomic_store_explicit(&context->busy, CONTEXT_BUSY, memory_order_release);
 	}
 }
+
+/* Whether nothing is left to wait for: in the context, or in one of its streams. */
+bool context_is_idle(const struct context *context);
+bool context_is_quiet(const struct context *context, call_handle stream);
+/* Around a wait for all that was sent so far (idle), or for all in a stream (quiet).  The
+ * number is 0 if the context is idle anyway, and nothing need be said when the wait failed. */
+uint64_t context_wait_begin(struct context *context);
+void context_wait_end_idle(struct context *context, uint64_t wait);
+void context_wait_end_quiet(struct context *context, uint64_t wait, call_handle stream);
 
 /* The current context, or why there is none that can be used. */
 CUresult context_current(struct context **ret_context);

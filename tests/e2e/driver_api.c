@@ -314,6 +314,40 @@ variables(CUmodule module)
 			(CUdeviceptr)(uintptr_t)&value));
 }
 
+/* What is waited for may be another context's than the current one, which has no work. */
+static void
+two_contexts(void)
+{
+	unsigned n = 20000, factor = 3;
+	CUcontext other;
+	CUdeviceptr d;
+	CUstream stream;
+	CUevent event;
+
+	DO(cuMemAlloc(&d, n * sizeof(unsigned)));
+	DO(cuMemsetD8(d, 1, n * sizeof(unsigned)));
+	DO(cuStreamCreate(&stream, 0));
+	DO(cuEventCreate(&event, CU_EVENT_DISABLE_TIMING));
+	DO(cuCtxCreate(&other, NULL, 0, 0));
+	void *arguments[] = { &d, &d, &factor, &n };
+	for (int by_event = 0; by_event < 2; by_event++) {
+		DO(cuCtxSetCurrent(context));
+		for (int i = 0; i < 100; i++) {
+			DO(cuLaunchKernel(scale, (n + 127) / 128, 1, 1, 128, 1, 1, 0, stream,
+				arguments, NULL));
+		}
+		DO(cuEventRecord(event, stream));
+		DO(cuCtxSetCurrent(other));
+		DO(by_event ? cuEventSynchronize(event) : cuStreamSynchronize(stream));
+		DO(cuCtxSetCurrent(context));
+		DO(cuEventQuery(event));
+	}
+	DO(cuCtxDestroy(other));
+	DO(cuEventDestroy(event));
+	DO(cuStreamDestroy(stream));
+	DO(cuMemFree(d));
+}
+
 /* Everything is gone after a reset, and all can be had again. */
 static void
 reset(void)
@@ -380,6 +414,7 @@ main(int argc, char **argv)
 	for (size_t i = 0; i < 4; i++) {
 		pthread_join(threads[i], NULL);
 	}
+	two_contexts();
 	reset();
 	puts("PASS");
 	return 0;
