@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""test_gate MICROBENCH RAW_SOCKET: what must never wait for the server, does not.
+"""test_gate MICROBENCH TRAINING_LOOP RAW_SOCKET: what must never wait for the server, does not.
 
 Counts do not depend on the machine or its load, so they are compared exactly.  The one
 time, what a launch costs its caller, has a generous bound, and any of several tries counts.
@@ -58,6 +58,18 @@ def counts(gate):
     expect(few <= 6, f'an asynchronous loop takes {few} round trips')
 
 
+def training(daemon, server, program):
+    """A program that trains waits when it looks at the loss, once, and never else."""
+    trips = []
+    for steps in 100, 400:
+        result = daemon.run(program, str(steps), server=server, env={'OUTBOARD_STATS': '1'})
+        statistics = measure.statistics(result.stderr)
+        expect(result.returncode == 0 and statistics is not None, f'{steps} steps', result)
+        trips.append(statistics['round_trips'])
+    expect(trips[1] - trips[0] == 30,
+           f'300 steps that look 30 times take {trips[1] - trips[0]} round trips')
+
+
 def caller_cost(daemon, server, kind, program, raw_socket):
     """A launch returns long before a message could have gone there and back."""
     tries = []
@@ -76,10 +88,11 @@ def caller_cost(daemon, server, kind, program, raw_socket):
 
 
 def main():
-    program, raw_socket = sys.argv[1:]
+    program, training_loop, raw_socket = sys.argv[1:]
     with Daemon() as daemon:
         for kind, server in ('tcp', daemon.tcp), ('unix', daemon.unix):
             counts(Gate(program, daemon, server))
+            training(daemon, server, training_loop)
             caller_cost(daemon, server, kind, program, raw_socket)
 
 
