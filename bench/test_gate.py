@@ -2,13 +2,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """test_gate MICROBENCH TRAINING_LOOP RAW_SOCKET: what must never wait for the server, does not.
 
-Counts do not depend on the machine or its load, so they are compared exactly.  The one
-time, what a launch costs its caller, has a generous bound, and any of several tries counts.
+Counts do not depend on the machine or its load, so they are compared exactly.  The two
+times, what a launch costs its caller and what the preload costs a program that never calls
+CUDA, have generous bounds, and the best of several tries counts.
 """
 
+import os
 import sys
 
 import measure
+import start
 from harness import Daemon, expect
 
 NOTHING = {'launches': 0, 'rounds': 0, 'mallocs': 0, 'copy_max': 0}
@@ -87,6 +90,16 @@ def caller_cost(daemon, server, kind, program, raw_socket):
     expect(False, f'{kind}: (launch, raw round trip) in us: {tries}')
 
 
+def preload_cost():
+    for _ in range(TRIES):
+        ms = start.start_without_cuda(os.environ['OUTBOARD_LIBDIR'], 20, of=min)['true']
+        added = ms['preloaded'] - ms['plain']
+        if added < 2 * start.GOAL_MS:
+            print(f'the preload adds {added:.2f} ms to a program that never calls CUDA')
+            return
+    expect(False, f'the preload adds {added:.2f} ms to a program that never calls CUDA')
+
+
 def main():
     program, training_loop, raw_socket = sys.argv[1:]
     with Daemon() as daemon:
@@ -94,6 +107,7 @@ def main():
             counts(Gate(program, daemon, server))
             training(daemon, server, training_loop)
             caller_cost(daemon, server, kind, program, raw_socket)
+    preload_cost()
 
 
 if __name__ == '__main__':
