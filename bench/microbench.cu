@@ -6,15 +6,18 @@
  *   launches=20000 launches before one synchronisation       rounds=2000  of latencies
  *   mallocs=500    pairs of malloc and free                  loop=0       of the async loop
  *   queries=0      of the device's properties                syncs=0      more idle ones
+ *   threads=0      that launch and wait at once              thread_seconds=1  for so long
  *   copy_max=268435456   largest copy, bytes; 0: none        seconds=1    per size and way
  * Prints "name value unit" lines; PASS is the last one. */
 #include <algorithm>
+#include <atomic>
 #include <cinttypes>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <ctime>
+#include <thread>
 #include <vector>
 
 #define CHECK(call)                                                                    \
@@ -32,7 +35,7 @@ static struct {
 	double value;
 } settings[] = { { "started", 0 }, { "launches", 20000 }, { "rounds", 2000 },
 	{ "mallocs", 500 }, { "loop", 0 }, { "queries", 0 }, { "syncs", 0 },
-	{ "copy_max", 256 << 20 }, { "seconds", 1 } };
+	{ "threads", 0 }, { "thread_seconds", 1 }, { "copy_max", 256 << 20 }, { "seconds", 1 } };
 
 __global__ void
 nothing()
@@ -208,6 +211,34 @@ mallocs()
 	print_latencies("malloc_free", us);
 }
 
+/* Threads that launch and wait, each in its own stream; as many a second as they get. */
+static void
+threads()
+{
+	std::vector<std::thread> all;
+	std::atomic<long> n(0);
+	double start = now_us(), until = start + setting("thread_seconds") * 1e6;
+
+	for (long i = 0; i < (long)setting("threads"); i++) {
+		all.emplace_back([&n, until] {
+			cudaStream_t stream;
+			CHECK(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking));
+			while (now_us() < until) {
+				nothing<<<1, 1, 0, stream>>>();
+				CHECK(cudaStreamSynchronize(stream));
+				n++;
+			}
+			CHECK(cudaStreamDestroy(stream));
+		});
+	}
+	for (auto &thread : all) {
+		thread.join();
+	}
+	if (!all.empty()) {
+		print("threads_launch_sync", n / (now_us() - start) * 1e6, "per_s");
+	}
+}
+
 /* ---- what should not wait ---- */
 
 static void
@@ -351,6 +382,7 @@ main(int argc, char **argv)
 	launches();
 	latencies();
 	mallocs();
+	threads();
 	quiet_calls();
 	async_loop();
 	copies();
