@@ -4,7 +4,7 @@
  * Usage: delay_link MICROSECONDS     of one way
  * Makes two network devices (root is needed), prints their names in one line, and carries
  * every packet from each to the other, that much later, until its stdin ends.  Where the
- * devices are, and what addresses they have, is for the caller to arrange: bench/distance.py.
+ * devices are, and what addresses they have, is for the caller to arrange: network.py.
  *
  * Packets and not bytes of a connection are held back, so TCP behaves as it does with
  * distance: its handshake, windows and slow start take the round trips that they take.
