@@ -8,6 +8,7 @@
  *   queries=0      of the device's properties                syncs=0      more idle ones
  *   threads=0      that launch and wait at once              thread_seconds=1  for so long
  *   copy_max=268435456   largest copy, bytes; 0: none        seconds=1    per size and way
+ *   copy_min=4096  the smallest; each has four times the one before   pageable=1 pinned=1
  * Prints "name value unit" lines; PASS is the last one. */
 #include <algorithm>
 #include <atomic>
@@ -35,7 +36,8 @@ static struct {
 	double value;
 } settings[] = { { "started", 0 }, { "launches", 20000 }, { "rounds", 2000 },
 	{ "mallocs", 500 }, { "loop", 0 }, { "queries", 0 }, { "syncs", 0 },
-	{ "threads", 0 }, { "thread_seconds", 1 }, { "copy_max", 256 << 20 }, { "seconds", 1 } };
+	{ "threads", 0 }, { "thread_seconds", 1 }, { "copy_max", 256 << 20 },
+	{ "copy_min", 4096 }, { "pageable", 1 }, { "pinned", 1 }, { "seconds", 1 } };
 
 __global__ void
 nothing()
@@ -348,10 +350,10 @@ copies_of(const char *kind, size_t size, char *host, char *back, char *device, c
 static void
 copies()
 {
-	size_t most = (size_t)setting("copy_max");
+	size_t least = (size_t)setting("copy_min"), most = (size_t)setting("copy_max");
 	char *device, *other, *pinned, *pinned_back;
 
-	if (most < 4096) {
+	if (most < least || least == 0) {
 		return;
 	}
 	CHECK(cudaMalloc(&device, most));
@@ -359,9 +361,13 @@ copies()
 	CHECK(cudaMallocHost(&pinned, most));
 	CHECK(cudaMallocHost(&pinned_back, most));
 	std::vector<char> host(most), back(most);
-	for (size_t size = 4096; size <= most; size *= 4) {
-		copies_of("pageable", size, host.data(), back.data(), device, other);
-		copies_of("pinned", size, pinned, pinned_back, device, other);
+	for (size_t size = least; size <= most; size *= 4) {
+		if (setting("pageable") != 0) {
+			copies_of("pageable", size, host.data(), back.data(), device, other);
+		}
+		if (setting("pinned") != 0) {
+			copies_of("pinned", size, pinned, pinned_back, device, other);
+		}
 	}
 	CHECK(cudaFreeHost(pinned));
 	CHECK(cudaFreeHost(pinned_back));
