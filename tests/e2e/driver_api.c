@@ -348,6 +348,24 @@ two_contexts(void)
 	DO(cuMemFree(d));
 }
 
+static void
+set_variable(CUlibrary library, unsigned value)
+{
+	unsigned back = 0;
+	CUdeviceptr d;
+	size_t size;
+
+	for (int i = 0; i < 2; i++) { /* the second time its place is known */
+		DO(cuLibraryGetGlobal(&d, &size, library, "counter"));
+		value += (unsigned)i;
+		DO(cuMemcpyHtoD(d, &value, size));
+		DO(cuMemcpyDtoH(&back, d, size));
+		if (back != value) {
+			FAIL("the library's variable is %u, not %u", back, value);
+		}
+	}
+}
+
 /* Everything is gone after a reset, and all can be had again. */
 static void
 reset(void)
@@ -355,14 +373,21 @@ reset(void)
 	CUdeviceptr d;
 	CUstream stream;
 	CUcontext again;
+	CUlibrary library;
+	unsigned value = 4711;
 
 	DO(cuMemAlloc(&d, 4096));
 	DO(cuStreamCreate(&stream, 0));
+	DO(cuLibraryLoadData(&library, source, NULL, NULL, 0, NULL, NULL, 0));
+	set_variable(library, value);
 	DO(cuDevicePrimaryCtxReset(0));
 	DO(cuDevicePrimaryCtxRelease(0));
 	DO(cuDevicePrimaryCtxRetain(&again, 0));
 	DO(cuCtxSetCurrent(again));
 	EXPECT(CUDA_ERROR_INVALID_VALUE, cuMemFree(d));
+	/* The library is there still; its variable lies in a new context. */
+	set_variable(library, value + 1);
+	DO(cuLibraryUnload(library));
 	if (wild) {
 		EXPECT(CUDA_ERROR_INVALID_HANDLE, cuStreamSynchronize(stream));
 	}
