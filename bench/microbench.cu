@@ -6,6 +6,7 @@
  *   launches=20000 launches before one synchronisation       rounds=2000  of latencies
  *   mallocs=500    pairs of malloc and free                  loop=0       of the async loop
  *   queries=0      of the device's properties                syncs=0      more idle ones
+ *   variables=0    copies to one, asynchronous
  *   threads=0      that launch and wait at once              thread_seconds=1  for so long
  *   copy_max=268435456   largest copy, bytes; 0: none        seconds=1    per size and way
  *   copy_min=4096  the smallest; each has four times the one before   pageable=1 pinned=1
@@ -36,8 +37,10 @@ static struct {
 	double value;
 } settings[] = { { "started", 0 }, { "launches", 20000 }, { "rounds", 2000 },
 	{ "mallocs", 500 }, { "loop", 0 }, { "queries", 0 }, { "syncs", 0 },
-	{ "threads", 0 }, { "thread_seconds", 1 }, { "copy_max", 256 << 20 },
+	{ "variables", 0 }, { "threads", 0 }, { "thread_seconds", 1 }, { "copy_max", 256 << 20 },
 	{ "copy_min", 4096 }, { "pageable", 1 }, { "pinned", 1 }, { "seconds", 1 } };
+
+__device__ uint32_t variable[2];
 
 __global__ void
 nothing()
@@ -264,6 +267,26 @@ quiet_calls()
 	}
 }
 
+static void
+variables()
+{
+	long rounds = (long)setting("variables");
+	uint32_t values[2] = { 0, 0 }, back[2];
+
+	for (long i = 0; i < rounds; i++) {
+		values[i % 2] = random_u32();
+		CHECK(cudaMemcpyToSymbolAsync(variable, &values[i % 2], sizeof(*values),
+			i % 2 * sizeof(*values), cudaMemcpyHostToDevice, 0));
+	}
+	if (rounds > 0) {
+		CHECK(cudaMemcpyFromSymbol(back, variable, sizeof(back)));
+		if (memcmp(back, values, sizeof(back)) != 0) {
+			printf("FAIL: a variable has another value\n");
+			exit(2);
+		}
+	}
+}
+
 /* A steady loop as programs have it: copy in, work, copy out; wait once, at the end. */
 static void
 async_loop()
@@ -390,6 +413,7 @@ main(int argc, char **argv)
 	mallocs();
 	threads();
 	quiet_calls();
+	variables();
 	async_loop();
 	copies();
 	printf("PASS\n");

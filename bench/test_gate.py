@@ -53,6 +53,8 @@ def counts(gate):
             ('200 times launch and synchronise', {'rounds': 200}, 200),
             ('1000 synchronisations with nothing to wait for', {'syncs': 1000}, 0),
             ('1000 queries of the device', {'queries': 1000}, 0),
+            # Where it is, and its value at the end.
+            ('1000 copies to a variable', {'variables': 1000}, 2),
             ('100 pairs of malloc and free', {'mallocs': 100}, 100)):
         trips = gate.trips(**settings)
         expect(trips == wanted, f'{what} take {trips} round trips, not {wanted}')
@@ -77,7 +79,7 @@ def caller_cost(daemon, server, kind, program, raw_socket):
     """A launch returns long before a message could have gone there and back."""
     tries = []
     for _ in range(TRIES):
-        raw = measure.run([raw_socket, kind, '300', '1'], timeout=60)
+        raw = measure.run([raw_socket, kind, '300', '4'], timeout=60)
         words = [f'{name}={value}' for name, value in {**NOTHING, 'launches': 4000}.items()]
         result = daemon.run(program, *words, server=server)
         found = measure.metrics(result.stdout)
