@@ -519,48 +519,64 @@ context_is_idle(const struct context *context)
 	return atomic_load_explicit(&context->busy, memory_order_acquire) == 0 && is_only_one();
 }
 
+uint64_t
+context_wait_begin(struct context *context)
+{
+	static _Atomic uint64_t last_wait;
+	uint64_t wait = atomic_fetch_add(&last_wait, 1) + 1;
+
+	/* Before it is sent: what is posted after that is not waited for. */
+	atomic_store(&context->busy, wait);
+	return wait;
+}
+
+void
+context_wait_end(struct context *context, uint64_t wait)
+{
+	/* Idle only now, and not if something was sent, or another thread waits for
+	 * something that was sent, meanwhile. */
+	atomic_compare_exchange_strong(&context->busy, &wait, 0);
+}
+
+/* A stream is quiet as long as busy has the number of a wait for that stream.  Both are in
+ * one word, so that a place that streams share holds what belongs together.  Nothing need be
+ * known of generations: that a stream was made was sent, too. */
+static uint64_t
+quiet_word(call_handle stream, uint64_t wait)
+{
+	return wait * HANDLE_INDEX_MAX + (stream_is_legacy(stream) ? 0 : handle_index_of(stream));
+}
+
+static size_t
+quiet_place(call_handle stream)
+{
+	return stream_is_legacy(stream) ? CONTEXT_QUIET : handle_index_of(stream) % CONTEXT_QUIET;
+}
+
 bool
 context_is_quiet(const struct context *context, call_handle stream)
 {
 	uint64_t busy = atomic_load_explicit(&context->busy, memory_order_acquire);
 
-	return (busy == 0 || busy == (CONTEXT_QUIET | stream)) && is_only_one();
+	return is_only_one() &&
+		(busy == 0 || (busy != CONTEXT_BUSY &&
+			atomic_load(&context->quiet[quiet_place(stream)]) ==
+				quiet_word(stream, busy)));
 }
 
 uint64_t
-context_wait_begin(struct context *context)
+context_quiet_begin(struct context *context)
 {
-	static _Atomic uint64_t last_wait;
+	uint64_t busy = atomic_load(&context->busy);
 
-	if (context_is_idle(context)) {
-		return 0;
-	}
-	/* Before it is sent: what is posted after that is not waited for. */
-	uint64_t wait = atomic_fetch_add(&last_wait, 1) + 1;
-	atomic_store(&context->busy, wait);
-	return wait;
-}
-
-/* Only now, and not if something was sent, or another thread waits for something that was
- * sent, meanwhile. */
-static void
-wait_end(struct context *context, uint64_t wait, uint64_t busy)
-{
-	if (wait != 0) {
-		atomic_compare_exchange_strong(&context->busy, &wait, busy);
-	}
+	/* If nothing was sent since another wait began, its number will do. */
+	return busy == CONTEXT_BUSY ? context_wait_begin(context) : busy;
 }
 
 void
-context_wait_end_idle(struct context *context, uint64_t wait)
+context_quiet_end(struct context *context, uint64_t wait, call_handle stream)
 {
-	wait_end(context, wait, 0);
-}
-
-void
-context_wait_end_quiet(struct context *context, uint64_t wait, call_handle stream)
-{
-	wait_end(context, wait, CONTEXT_QUIET | stream);
+	atomic_store(&context->quiet[quiet_place(stream)], quiet_word(stream, wait));
 }
 
 CUresult
@@ -578,7 +594,7 @@ context_synchronize(void)
 		uint64_t wait = context_wait_begin(context);
 		result = guest_call(CALL_cuCtxSynchronize, &args, &ret);
 		if (result == CUDA_SUCCESS) {
-			context_wait_end_idle(context, wait);
+			context_wait_end(context, wait);
 		}
 	}
 	CUresult copied = copy_pending_wait_all();

@@ -155,11 +155,11 @@ to_host(const struct copy *copy, const struct place *dst, const struct place *sr
 		return copy_train_start(&train);
 	}
 	struct context *context = thread_self.current;
-	uint64_t mark = copy_pending_mark(), wait = context_wait_begin(context);
+	uint64_t mark = copy_pending_mark(), wait = context_quiet_begin(context);
 	CUresult result = is_staged(&train) ? staging_fetch(&train) : copy_train_fetch(&train);
 	/* Programs like to synchronise the stream then, and need not ask again. */
 	if (result == CUDA_SUCCESS) {
-		context_wait_end_quiet(context, wait, stream);
+		context_quiet_end(context, wait, stream);
 	}
 	CUresult earlier = copy_pending_wait_stream(stream, mark);
 	return result != CUDA_SUCCESS ? result : earlier;

@@ -273,10 +273,10 @@ stream_synchronize(call_handle packed)
 	if (result == CUDA_SUCCESS && !context_is_quiet(context, packed)) {
 		cuStreamSynchronize_args args = { .hStream = packed };
 		cuStreamSynchronize_ret ret = { 0 };
-		uint64_t wait = context_wait_begin(context);
+		uint64_t wait = context_quiet_begin(context);
 		result = guest_call(CALL_cuStreamSynchronize, &args, &ret);
 		if (result == CUDA_SUCCESS) {
-			context_wait_end_quiet(context, wait, packed);
+			context_quiet_end(context, wait, packed);
 		}
 	}
 	CUresult copied = copy_pending_wait_stream(packed, mark);
