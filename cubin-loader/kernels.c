@@ -30,8 +30,12 @@ struct image_kernels {
 	size_t n;
 	size_t allocated;
 	size_t size; /* bytes of names and parameters */
+	bool print;
 	struct slot *slots;
 };
+
+/* What printf() and assert() call. */
+static const char *const printers[] = { "vprintf", "__assertfail" };
 
 static int
 kernels_add(struct image_kernels *kernels, const char *name, size_t name_len,
@@ -97,6 +101,9 @@ add_symbol(void *user, const struct elf *elf, const struct elf_symbol *symbol)
 	cleanup_free struct image_param *params = NULL;
 	size_t n;
 
+	for (size_t i = 0; i < ARRAY_LEN(printers) && symbol->section == 0; i++) {
+		walk->kernels->print |= strcmp(symbol->name, printers[i]) == 0;
+	}
 	if (!symbol->is_kernel || symbol->section == 0) {
 		return 0;
 	}
@@ -162,6 +169,10 @@ add_ptx(struct image_kernels *kernels, const char *text, size_t len)
 	int r = ptx_header_open(text, len, &header);
 	if (r < 0) {
 		return r;
+	}
+	for (size_t i = 0; i < ARRAY_LEN(printers); i++) {
+		kernels->print |=
+			memmem(text, len, printers[i], strlen(printers[i])) != NULL;
 	}
 	struct ptx_kernel kernel;
 	while ((r = ptx_header_next_kernel(&header, &kernel)) > 0) {
@@ -371,6 +382,12 @@ image_kernels_find(const struct image_kernels *kernels, const char *name)
 		}
 	}
 	return NULL;
+}
+
+bool
+image_kernels_print(const struct image_kernels *kernels)
+{
+	return kernels->print;
 }
 
 size_t

@@ -17,6 +17,7 @@
 
 #include "rpc/call.h"
 #include "rpc/stream.h"
+#include "rpc/stream_ring.h"
 
 struct lane;
 
@@ -27,6 +28,9 @@ struct lane_options {
 
 /* Owns stream, even on failure. */
 int lane_new(struct stream *stream, const struct lane_options *options, struct lane **ret_lane);
+/* Go on in memory that the host has, too; it must have agreed, and nothing else may be
+ * under way. */
+int lane_use_rings(struct lane *lane, const struct stream_rings *rings);
 /* Closes the connection.  No other thread may be inside. */
 struct lane *lane_free(struct lane *lane);
 

@@ -9,24 +9,15 @@
 #include <cuda.h>
 #include <errno.h>
 #include <poll.h>
-#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "common/cleanup.h"
+#include "common/clock.h"
+#include "common/relax.h"
 
 /* A sender that is stuck looks again after this long whether somebody still reads. */
 #define STUCK_MS 10
-
-static uint64_t
-now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
 
 int
 lane_fail(struct lane *lane, int error)
@@ -97,15 +88,15 @@ static int
 wait_readable(struct lane *lane)
 {
 	if (lane->options.spin_us > 0) {
-		uint64_t until = now_ns() + lane->options.spin_us * 1000u;
+		uint64_t until = clock_ns() + lane->options.spin_us * 1000u;
+		unsigned n = 0;
 		do {
 			int ready = lane->stream->ops->wait(lane->stream, POLLIN, 0);
 			if (ready != 0) {
 				return ready < 0 ? ready : 0;
 			}
-			/* Wake-ups like to put the peer on this very processor. */
-			sched_yield();
-		} while (now_ns() < until);
+			relax(n++);
+		} while (clock_ns() < until);
 	}
 	int ready = lane->stream->ops->wait(lane->stream, POLLIN, -1);
 	return ready < 0 ? ready : 0;

@@ -17,6 +17,7 @@
 #include "common/cleanup.h"
 #include "guest-shim/libcuda/arena.h"
 #include "guest-shim/libcuda/context.h"
+#include "guest-shim/libcuda/crew.h"
 #include "guest-shim/libcuda/guest_lane.h"
 #include "guest-shim/libcuda/session.h"
 #include "guest-shim/libcuda/stats.h"
@@ -167,13 +168,15 @@ move_rows(const struct copy_train *train, const struct copy_piece *piece,
 	bool packed = piece->is_packed;
 	size_t width = packed ? piece->width * piece->height : piece->width;
 	size_t height = packed ? 1 : piece->height;
+	/* So much does not stay in the caches until somebody looks at it. */
+	bool bypass = train->piece_max == SLOT_SIZE;
 
 	for (size_t row = 0; row < height; row++) {
 		unsigned char *host = piece->host + row * train->host_pitch;
 		if (to_slot) {
-			memcpy(slot + row * width, host, width);
+			crew_copy(slot + row * width, host, width, false);
 		} else {
-			memcpy(host, slot + row * width, width);
+			crew_copy(host, slot + row * width, width, bypass);
 		}
 	}
 }

@@ -44,6 +44,21 @@ architecture(void)
 			device->attributes[CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR];
 }
 
+/* The host lets the driver print only if somebody may have printed. */
+static CUresult
+tell_prints(const struct image_kernels *kernels)
+{
+	static atomic_bool told;
+	session_prints_args args = { 0 };
+
+	if ((kernels != NULL && !image_kernels_print(kernels)) || atomic_load(&told)) {
+		return CUDA_SUCCESS;
+	}
+	CUresult result = guest_post(CALL_session_prints, &args);
+	atomic_store(&told, result == CUDA_SUCCESS);
+	return result;
+}
+
 CUresult
 upload_image(const void *data, uint64_t *ret_id, struct image_kernels **ret_kernels,
 	const char **ret_why)
@@ -67,7 +82,7 @@ upload_image(const void *data, uint64_t *ret_id, struct image_kernels **ret_kern
 					 : "it is malformed";
 	}
 	uint64_t id = atomic_fetch_add(&upload_last_id, 1) + 1;
-	CUresult result = CUDA_SUCCESS;
+	CUresult result = tell_prints(kernels);
 	for (size_t part = 0; part < image.n_parts && result == CUDA_SUCCESS; part++) {
 		result = send_part(&image, id, (uint32_t)part);
 	}
