@@ -21,7 +21,10 @@ class Failed(Exception):
 
 
 def ip(*words, tool='ip', check=True):
-    result = subprocess.run([tool, *words], capture_output=True, text=True)
+    try:
+        result = subprocess.run([tool, *words], capture_output=True, text=True)
+    except FileNotFoundError:
+        raise Failed(f'there is no {tool} here (apt install iproute2)') from None
     if check and result.returncode != 0:
         raise Failed(f'{tool} {" ".join(words)}: {result.stderr.strip()}')
     return result.returncode == 0
@@ -78,7 +81,7 @@ class Network:
 
     def connect_link(self):
         self.how = 'delay_link'
-        self.link = subprocess.Popen([self.delay_link, str(self.half_us)], text=True,
+        self.link = subprocess.Popen([self.delay_link, f'{self.half_us:.1f}'], text=True,
                                      stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         devices = self.link.stdout.readline().split()
         if len(devices) != 2:
