@@ -108,7 +108,7 @@ def run_load(daemon, build, url, settings, options):
     ends = {'guest': [Threads(guest.pid)], 'worker': [Threads(pid) for pid in before]}
     with tempfile.TemporaryDirectory() as folder:
         recorders = {end: perf_start([t.pid for t in threads], f'{folder}/{end}')
-                     for end, threads in ends.items()} if has_perf else {}
+                     for end, threads in ends.items() if threads} if has_perf else {}
         while guest.poll() is None:
             for threads in ends.values():
                 for process in threads:
@@ -120,7 +120,7 @@ def run_load(daemon, build, url, settings, options):
     if guest.returncode != 0:
         sys.exit(f'the guest failed: {output}{said}')
     # Of the workers one served.
-    found = {end: max(threads, key=Threads.used) for end, threads in ends.items()}
+    found = {end: max(threads, key=Threads.used) for end, threads in ends.items() if threads}
     return measure.metrics(output), measure.statistics(said), found, top
 
 
