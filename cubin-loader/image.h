@@ -76,6 +76,8 @@ struct image_kernels *image_kernels_free(struct image_kernels *kernels);
 /* NULL if there is no such kernel.  Lives as long as kernels. */
 const struct image_kernel *image_kernels_find(const struct image_kernels *kernels,
 	const char *name);
+/* Whether any of them may print: printf() or assert() is called somewhere. */
+bool image_kernels_print(const struct image_kernels *kernels);
 size_t image_kernels_count(const struct image_kernels *kernels);
 const struct image_kernel *image_kernels_at(const struct image_kernels *kernels, size_t i);
 

@@ -30,8 +30,12 @@ struct image_kernels {
 	size_t n;
 	size_t allocated;
 	size_t size; /* bytes of names and parameters */
+	bool print;
 	struct slot *slots;
 };
+
+/* What printf() and assert() call. */
+static const char *const printers[] = { "vprintf", "__assertfail" };
 
 static int
 kernels_add(struct image_kernels *kernels, const char *name, size_t name_len,
@@ -97,6 +101,9 @@ add_symbol(void *user, const struct elf *elf, const struct elf_symbol *symbol)
 	cleanup_free struct image_param *params = NULL;
 	size_t n;
 
+	for (size_t i = 0; i < ARRAY_LEN(printers) && symbol->section == 0; i++) {
+		walk->kernels->print |= strcmp(symbol->name, printers[i]) == 0;
+	}
 	if (!symbol->is_kernel || symbol->section == 0) {
 		return 0;
 	}
@@ -162,6 +169,10 @@ add_ptx(struct image_kernels *kernels, const char *text, size_t len)
 	int r = ptx_header_open(text, len, &header);
 	if (r < 0) {
 		return r;
+	}
+	for (size_t i = 0; i < ARRAY_LEN(printers); i++) {
+		kernels->print |=
+			memmem(text, len, printers[i], strlen(printers[i])) != NULL;
 	}
 	struct ptx_kernel kernel;
 	while ((r = ptx_header_next_kernel(&header, &kernel)) > 0) {
@@ -363,8 +374,9 @@ image_kernels_new(const struct image *image, int cc, struct image_kernels **ret_
 	return 0;
 }
 
-/* ---- as bytes: a count, and for every kernel the length of its name, the number of its
- * parameters, the name, and offset and size of each; 32 bits each, little endian ---- */
+/* ---- as bytes: a count, whether any may print, and for every kernel the length of its
+ * name, the number of its parameters, the name, and offset and size of each; 32 bits each,
+ * little endian ---- */
 
 /* Much more than the largest library needs. */
 #define PACKED_MAX ((size_t)64 << 20)
@@ -405,7 +417,7 @@ int
 image_kernels_pack(
 	const struct image_kernels *kernels, void **ret_bytes, size_t *ret_size)
 {
-	size_t size = sizeof(uint32_t);
+	size_t size = 2 * sizeof(uint32_t);
 
 	for (size_t i = 0; i < kernels->n; i++) {
 		size += packed_size(&kernels->slots[i].kernel);
@@ -418,6 +430,7 @@ image_kernels_pack(
 		return -ENOMEM;
 	}
 	unsigned char *at = put_u32(bytes, kernels->n);
+	at = put_u32(at, kernels->print);
 	for (size_t i = 0; i < kernels->n; i++) {
 		at = put_kernel(at, &kernels->slots[i].kernel);
 	}
@@ -463,6 +476,7 @@ image_kernels_unpack(const void *bytes, size_t size, struct image_kernels **ret_
 		return -ENOMEM;
 	}
 	uint32_t n = reader_u32(&r);
+	kernels->print = reader_u32(&r) != 0;
 	for (uint32_t i = 0; i < n && result == 0; i++) {
 		result = unpack_kernel(kernels, &r);
 	}
@@ -511,6 +525,12 @@ image_kernels_find(const struct image_kernels *kernels, const char *name)
 		}
 	}
 	return NULL;
+}
+
+bool
+image_kernels_print(const struct image_kernels *kernels)
+{
+	return kernels->print;
 }
 
 size_t

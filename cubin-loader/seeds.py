@@ -42,7 +42,7 @@ SEEDS = [
 
 def table(*kernels):
     """image_kernels_pack's bytes."""
-    return struct.pack("<I", len(kernels)) + b"".join(
+    return struct.pack("<II", len(kernels), 1) + b"".join(
         struct.pack("<II", len(name), len(params)) + name +
         b"".join(struct.pack("<II", *param) for param in params) for name, params in kernels)
 

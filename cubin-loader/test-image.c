@@ -493,6 +493,7 @@ put_packed(struct bytes *b, uint32_t name_len, uint32_t n_params, uint32_t offse
 {
 	b->size = 0;
 	bytes_u32(b, 1);
+	bytes_u32(b, 0);
 	bytes_u32(b, name_len);
 	bytes_u32(b, n_params);
 	bytes_put(b, "name", 4);
@@ -509,6 +510,11 @@ test_packed_kernels_that_lie_are_refused(void **state)
 	put_packed(&b, 4, 1, 32760, 4);
 	assert_int_equal(unpack(&b, &kernels), 0);
 	assert_int_equal(image_kernels_find(kernels, "name")->params_size, 32764);
+	assert_false(image_kernels_print(kernels));
+	image_kernels_free(kernels);
+	b.data[4] = 1;
+	assert_int_equal(unpack(&b, &kernels), 0);
+	assert_true(image_kernels_print(kernels));
 	image_kernels_free(kernels);
 	static const uint32_t bad[][4] = { { 0, 1, 0, 4 }, { 5, 1, 0, 4 },
 		{ UINT32_MAX, 1, 0, 4 }, { 4, 2, 0, 4 }, { 4, 0, 0, 4 },
@@ -519,7 +525,7 @@ test_packed_kernels_that_lie_are_refused(void **state)
 		assert_int_equal(unpack(&b, &kernels), -EBADMSG);
 	}
 	put_packed(&b, 4, 1, 0, 4);
-	b.data[13] = 0; /* in the name */
+	b.data[17] = 0; /* in the name */
 	assert_int_equal(unpack(&b, &kernels), -EBADMSG);
 	put_packed(&b, 4, 1, 0, 4);
 	b.data[3] = 0xff; /* so many kernels */

@@ -86,9 +86,11 @@ check_kernels(const struct image *image, int cc)
 
 	assert_int_equal(image_kernels_new(image, cc, &kernels), 0);
 	check_table(kernels);
+	bool print = image_kernels_print(kernels);
 	assert_int_equal(image_kernels_pack(kernels, &bytes, &size), 0);
 	image_kernels_free(kernels);
 	assert_int_equal(image_kernels_unpack(bytes, size, &again), 0);
+	assert_int_equal(image_kernels_print(again), print);
 	check_table(again);
 	image_kernels_free(again);
 	for (size_t cut = 0; cut < size; cut += 1 + cut / 16) {

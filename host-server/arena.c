@@ -5,10 +5,11 @@
  * the guest asks for ranges of it to be pinned; copies then go directly between them and
  * the device, however large they are.
  *
- * The guest can do with the file what it likes at any time, so nothing in it is believed,
- * and no instruction of the worker's own reads or writes it: the device does.  (The
- * software device is such instructions; the seals see to it that there are pages.)  A
- * range remembers the streams that use it, and is unpinned when they have gone past. */
+ * The guest can do with the file what it likes at any time, so nothing in it is believed.
+ * Of the worker's own instructions only those of rpc/ring.c read or write it, if the guest
+ * wants the lane to go on in it; the device does the rest.  (The software device is
+ * instructions of ours, too; the seals see to it that there are pages.)  A range remembers
+ * the streams that use it, and is unpinned when they have gone past. */
 #include "host-server/arena.h"
 
 #include <errno.h>
@@ -184,6 +185,27 @@ serve_arena_open(struct session *s, const void *argp, void *outp)
 		return CUDA_ERROR_OUT_OF_MEMORY;
 	}
 	out->address = (uintptr_t)s->arena->memory;
+	return CUDA_SUCCESS;
+}
+
+CUresult
+serve_arena_ring(struct session *s, const void *argp, void *outp)
+{
+	const arena_ring_args *args = argp;
+	struct arena *arena = s->arena;
+	struct stream_rings rings = { .to_host = args->to_host, .to_guest = args->to_guest };
+	size_t size;
+
+	if (arena == NULL || arena->memory == NULL || s->has_rings) {
+		return CUDA_ERROR_NOT_PERMITTED;
+	}
+	if (!stream_rings_measure(&rings, &size) || args->offset % PAGE != 0 ||
+		!checked_range(args->offset, size, arena->size)) {
+		return CUDA_ERROR_INVALID_VALUE;
+	}
+	rings.memory = arena->memory + args->offset;
+	s->rings = rings;
+	s->has_rings = true;
 	return CUDA_SUCCESS;
 }
 

@@ -9,14 +9,14 @@
 
 #include <errno.h>
 #include <poll.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "common/clock.h"
 #include "common/log.h"
+#include "common/relax.h"
 #include "host-server/account.h"
 #include "host-server/arena.h"
 #include "host-server/context.h"
@@ -168,15 +168,6 @@ session_connect(struct session *s, struct stream *stream)
 
 /* ---- the loop ---- */
 
-static uint64_t
-now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
-
 static void
 account_update(struct session *s)
 {
@@ -198,6 +189,7 @@ serve_batch(struct session *s)
 		if (r <= 0) {
 			return r < 0 ? r : n > 0;
 		}
+		wait_settle(s);
 		r = dispatch(s, &call);
 		if (r < 0) {
 			return r;
@@ -217,22 +209,33 @@ flush(struct session *s)
 		return 0;
 	}
 	s->flush = false;
-	return server_flush(s->server);
+	int r = server_flush(s->server);
+	if (r == 0 && s->rings.memory != NULL) {
+		r = server_use_rings(s->server, &s->rings);
+		s->rings.memory = NULL;
+	}
+	return r;
 }
 
 /* Until a call arrives or an event happens. */
 static int
 session_sleep(struct session *s)
 {
+	struct stream *stream = server_stream(s->server);
 	bool covered = !wait_any(s) || wait_delegate(s);
 	struct pollfd fds[] = {
-		{ .fd = server_stream(s->server)->fd, .events = POLLIN },
+		{ .fd = stream->fd, .events = POLLIN },
 		{ .fd = wait_fd(s), .events = POLLIN },
 	};
 
+	if (!stream_park(stream)) {
+		return 0;
+	}
 	int n = poll(fds, 2, covered ? -1 : ASK_AGAIN_MS);
-	if (n < 0 && errno != EINTR) {
-		return -errno;
+	int error = errno;
+	stream_unpark(stream);
+	if (n < 0 && error != EINTR) {
+		return -error;
 	}
 	if (fds[1].revents != 0) {
 		wait_clear_fd(s);
@@ -240,35 +243,46 @@ session_sleep(struct session *s)
 	return 0;
 }
 
+/* Once round: serve what has come, answer what is done.  1 if there was anything, 0, or
+ * negative errno. */
+static int
+session_turn(struct session *s)
+{
+	int r = serve_batch(s);
+	if (r < 0) {
+		return r;
+	}
+	bool busy = r > 0;
+	busy |= wait_poll(s);
+	if (!busy) {
+		return s->error;
+	}
+	account_update(s);
+	r = flush(s);
+	return s->error < 0 ? s->error : r < 0 ? r : 1;
+}
+
 int
 session_run(struct session *s)
 {
 	uint64_t idle_since = 0;
+	unsigned n_looks = 0;
 
 	for (;;) {
-		int r = serve_batch(s);
-		bool busy = r > 0;
-		busy |= r >= 0 && wait_poll(s);
-		account_update(s);
-		if (r >= 0) {
-			r = flush(s);
-		}
-		if (s->error < 0) {
-			r = s->error;
-		}
+		int r = session_turn(s);
 		if (r < 0) {
+			account_update(s);
 			return r == -ENODATA ? 0 : r;
 		}
-		if (busy) {
+		if (r > 0) {
 			idle_since = 0;
 			continue;
 		}
 		/* Waking up costs more than looking for a moment longer. */
-		uint64_t now = now_ns();
+		uint64_t now = clock_ns();
 		idle_since = idle_since == 0 ? now : idle_since;
 		if (now - idle_since < spin_ns(s)) {
-			/* Wake-ups like to put the guest on this very processor. */
-			sched_yield();
+			relax(n_looks++);
 			continue;
 		}
 		r = session_sleep(s);
@@ -368,6 +382,13 @@ serve_session_output(struct session *s, const void *argp, void *outp)
 		(u_int)output_fetch(s->output, text, sizeof(text), &out->stream, &more);
 	out->text.call_text_val = text;
 	out->more = more;
+	return CUDA_SUCCESS;
+}
+
+CUresult
+serve_session_prints(struct session *s, const void *argp, void *outp)
+{
+	s->prints = true;
 	return CUDA_SUCCESS;
 }
 

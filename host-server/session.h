@@ -35,7 +35,10 @@ struct session {
 	unsigned spin_us; /* look for news this long before sleeping */
 	bool many_cpus;
 	bool deferred;	  /* the call being served is answered later */
+	bool prints;	  /* kernels of the guest may print */
 	bool flush;	  /* replies are gathered and not sent */
+	bool has_rings;	  /* the lane goes on in rings */
+	struct stream_rings rings; /* in these; memory is NULL once it does */
 	int error;	  /* negative errno that ends the session, or 0 */
 };
 

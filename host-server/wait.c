@@ -17,7 +17,7 @@
 #define STREAMS_SEEN_MAX 16
 
 struct wait_event {
-	CUevent event;
+	CUevent event; /* NULL: nothing was put behind yet, and the stream itself is asked */
 	bool ours;
 	bool of_stream;	       /* ref and submitted say what its happening means */
 	struct stream_ref ref; /* .context is set for all */
@@ -31,6 +31,7 @@ struct wait {
 	uint32_t xid;
 	struct slot *slot; /* of the payload, or NULL */
 	size_t payload_size;
+	bool bare; /* has events that are not recorded */
 	bool ready;
 	CUresult result;
 	bool delegated; /* the next event is with a waiter */
@@ -42,6 +43,7 @@ struct wait {
 struct wait_queue {
 	struct wait *first, **end; /* in the order of the calls */
 	size_t n;
+	struct wait *bare; /* the one with events that are not recorded yet, or NULL */
 	struct waiter_pool *waiters;
 	/* Events that the guest destroyed while they are waited for. */
 	CUevent condemned[WAITS_MAX];
@@ -101,7 +103,7 @@ wait_free(struct wait *wait)
 		return NULL;
 	}
 	for (size_t i = 0; i < wait->n_events; i++) {
-		if (wait->events[i].ours) {
+		if (wait->events[i].ours && wait->events[i].event != NULL) {
 			context_give_event(wait->s, wait->events[i].ref.context,
 				wait->events[i].event);
 		}
@@ -132,26 +134,79 @@ wait_add_own(struct wait *wait, CUevent event, struct context *context)
 	wait_add(wait, event, context)->ours = true;
 }
 
-CUresult
-wait_add_stream(struct wait *wait, const struct stream_ref *ref)
+/* Asking the legacy stream is not asking the streams that it orders itself with, while an
+ * event in it comes after their work. */
+static bool
+can_ask_stream(const struct wait *wait, const struct stream_ref *ref)
 {
-	struct session *s = wait->s;
-	struct work *work = stream_work(s, ref);
-	CUevent event = context_take_event(s, ref->context);
+	return ref->handle != 0 || wait->info->number == CALL_cuCtxSynchronize ||
+	       object_count(wait->s->objects, HANDLE_CUstream) == 0;
+}
+
+static CUresult
+record(struct session *s, struct wait_event *e)
+{
+	CUevent event = context_take_event(s, e->ref.context);
 
 	if (event == NULL) {
 		return CUDA_ERROR_OUT_OF_MEMORY;
 	}
-	CUresult result = s->driver->calls.cuEventRecord(event, ref->cuda);
+	CUresult result = s->driver->calls.cuEventRecord(event, e->ref.cuda);
 	if (result != CUDA_SUCCESS) {
-		context_give_event(s, ref->context, event);
+		context_give_event(s, e->ref.context, event);
 		return result;
 	}
-	struct wait_event *e = wait_add(wait, event, ref->context);
-	e->ours = e->of_stream = true;
-	e->ref = *ref;
-	e->submitted = work != NULL ? work->submitted : 0;
+	e->event = event;
 	return CUDA_SUCCESS;
+}
+
+CUresult
+wait_add_stream(struct wait *wait, const struct stream_ref *ref)
+{
+	struct work *work = stream_work(wait->s, ref);
+	struct wait_event e = { .ours = true, .of_stream = true, .ref = *ref,
+		.submitted = work != NULL ? work->submitted : 0 };
+
+	if (!can_ask_stream(wait, ref)) {
+		CUresult result = record(wait->s, &e);
+		if (result != CUDA_SUCCESS) {
+			return result;
+		}
+	}
+	wait->bare |= e.event == NULL;
+	wait->events[wait->n_events++] = e;
+	return CUDA_SUCCESS;
+}
+
+/* No event is to be had: everybody waits, but nobody is told a lie. */
+static void
+wait_here(struct session *s, struct wait *wait)
+{
+	wait->result = CUDA_SUCCESS;
+	for (size_t i = wait->n_happened; i < wait->n_events && wait->result == CUDA_SUCCESS; i++) {
+		struct wait_event *e = &wait->events[i];
+		wait->result = e->event != NULL ? s->driver->cuEventSynchronize(e->event)
+						: s->driver->cuStreamSynchronize(e->ref.cuda);
+	}
+	wait->ready = true;
+}
+
+void
+wait_settle(struct session *s)
+{
+	struct wait *wait = s->waits->bare;
+
+	if (wait == NULL) {
+		return;
+	}
+	s->waits->bare = NULL;
+	for (size_t i = wait->n_happened; i < wait->n_events; i++) {
+		struct wait_event *e = &wait->events[i];
+		if (e->event == NULL && record(s, e) != CUDA_SUCCESS) {
+			wait_here(s, wait);
+			return;
+		}
+	}
 }
 
 void
@@ -169,12 +224,30 @@ wait_is_empty(const struct wait *wait)
 
 /* ---- asking ---- */
 
+/* The driver prints what kernels printed in synchronising calls, not in queries (CUDA
+ * programming guide, formatted output).  This one does not wait any more: what is asked for
+ * has happened, and nothing came behind it if there is no event.  It takes 1.5 us on an
+ * H200, a fifth of a launch and its end. */
+static CUresult
+wait_print(struct session *s, const struct wait *wait)
+{
+	if (!s->prints || wait->n_events == 0) {
+		return CUDA_SUCCESS;
+	}
+	const struct wait_event *last = &wait->events[wait->n_events - 1];
+	if (last->event != NULL) {
+		return s->driver->cuEventSynchronize(last->event);
+	}
+	return s->driver->cuStreamSynchronize(last->ref.cuda);
+}
+
 static CUresult
 wait_query(struct session *s, struct wait *wait)
 {
 	while (wait->n_happened < wait->n_events) {
 		struct wait_event *e = &wait->events[wait->n_happened];
-		CUresult result = s->driver->cuEventQuery(e->event);
+		CUresult result = e->event != NULL ? s->driver->cuEventQuery(e->event)
+						   : s->driver->cuStreamQuery(e->ref.cuda);
 		if (wait->delegated &&
 			(result != CUDA_ERROR_NOT_READY || waiter_job_done(&wait->job))) {
 			/* The waiter has noticed, or is about to, and has the event until
@@ -192,14 +265,7 @@ wait_query(struct session *s, struct wait *wait)
 		}
 		wait->n_happened++;
 	}
-	/* The driver prints what kernels printed in synchronising calls, not in queries
-	 * (CUDA programming guide, formatted output).  This one does not wait any more.
-	 */
-	if (s->output != NULL && wait->n_events > 0) {
-		return s->driver->cuEventSynchronize(
-			wait->events[wait->n_events - 1].event);
-	}
-	return CUDA_SUCCESS;
+	return wait_print(s, wait);
 }
 
 static void
@@ -265,6 +331,7 @@ answer_ready(struct session *s, bool with_payload)
 			q->end = at;
 		}
 		q->n--;
+		q->bare = q->bare == wait ? NULL : q->bare;
 		wait_answer(s, wait);
 		wait_free(wait);
 		any = true;
@@ -338,6 +405,7 @@ wait_begin(struct wait *wait)
 	*s->waits->end = wait;
 	s->waits->end = &wait->next;
 	s->waits->n++;
+	s->waits->bare = wait->bare ? wait : NULL;
 	s->deferred = true;
 	return CUDA_SUCCESS;
 }
@@ -378,6 +446,7 @@ wait_delegate(struct session *s)
 	const struct wait *with_waiter[WAITERS_MAX];
 	size_t n = 0;
 
+	wait_settle(s);
 	for (struct wait *w = s->waits->first; w != NULL; w = w->next) {
 		if (w->delegated && n < WAITERS_MAX) {
 			with_waiter[n++] = w;
@@ -414,6 +483,7 @@ wait_clear_fd(struct session *s)
 static void
 wait_block_on(struct session *s, struct wait *wait)
 {
+	wait_settle(s);
 	if (wait->delegated) {
 		waiter_join(s->waits->waiters, &wait->job);
 	} else if (wait->n_happened < wait->n_events) {

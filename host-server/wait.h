@@ -42,6 +42,9 @@ void wait_set_payload(struct wait *wait, struct slot *slot, size_t size);
 bool wait_is_empty(const struct wait *wait);
 /* The call is answered by wait_poll from now on. */
 CUresult wait_begin(struct wait *wait);
+/* Before anything more is given to the device: a wait for all that a stream was given until
+ * now, which needs no event as long as nothing comes behind, gets one. */
+void wait_settle(struct session *s);
 
 /* Answer what can be answered.  Says whether there was anything. */
 bool wait_poll(struct session *s);

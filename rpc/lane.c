@@ -45,6 +45,15 @@ lane_new(struct stream *stream, const struct lane_options *options, struct lane 
 	return 0;
 }
 
+int
+lane_use_rings(struct lane *lane, const struct stream_rings *rings)
+{
+	HOLD_LOCK(&lane->send_lock);
+	return lane->in_at != lane->in_end || lane->out_len != 0
+		? -EPROTO
+		: stream_ring_new(lane->stream, rings, false, &lane->stream);
+}
+
 struct lane *
 lane_free(struct lane *lane)
 {

@@ -17,6 +17,7 @@
 
 #include "rpc/call.h"
 #include "rpc/stream.h"
+#include "rpc/stream_ring.h"
 
 struct lane;
 
@@ -27,6 +28,9 @@ struct lane_options {
 
 /* Owns stream, even on failure. */
 int lane_new(struct stream *stream, const struct lane_options *options, struct lane **ret_lane);
+/* Go on in memory that the host has, too; it must have agreed, and nothing else may be
+ * under way. */
+int lane_use_rings(struct lane *lane, const struct stream_rings *rings);
 /* Closes the connection.  No other thread may be inside. */
 struct lane *lane_free(struct lane *lane);
 
@@ -70,6 +74,8 @@ int lane_start(struct lane *lane, const struct lane_message *message, struct lan
 	bool flush);
 /* Wait until reply is done.  The result is 0 even when CUDA's was an error. */
 int lane_wait(struct lane *lane, struct lane_reply *reply);
+/* Whether reply is done; takes what has arrived, but waits for nothing. */
+bool lane_done(struct lane *lane, const struct lane_reply *reply);
 /* Send and wait. */
 int lane_call(struct lane *lane, const struct lane_message *message, struct lane_reply *reply);
 /* Send what is buffered. */

@@ -11,9 +11,11 @@
 #define LANE_OUT_SIZE (128u << 10)
 #define LANE_IN_SIZE (16u << 10)
 #define LANE_BUCKETS 64
-/* Credits: at most LANE_MARKS unanswered marks, each after this much of one-way work. */
+/* Credits: at most LANE_MARKS unanswered marks, each after this much of one-way work.  The
+ * host holds none of it, the transport does: so this bounds how stale an error may be, and
+ * programs launch some ten thousand kernels ahead. */
 #define LANE_MARKS 8
-#define LANE_MARK_CALLS 2048
+#define LANE_MARK_CALLS 8192
 #define LANE_MARK_BYTES (8u << 20)
 
 struct lane {

@@ -9,24 +9,15 @@
 #include <cuda.h>
 #include <errno.h>
 #include <poll.h>
-#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "common/cleanup.h"
+#include "common/clock.h"
+#include "common/relax.h"
 
 /* A sender that is stuck looks again after this long whether somebody still reads. */
 #define STUCK_MS 10
-
-static uint64_t
-now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
 
 int
 lane_fail(struct lane *lane, int error)
@@ -97,15 +88,15 @@ static int
 wait_readable(struct lane *lane)
 {
 	if (lane->options.spin_us > 0) {
-		uint64_t until = now_ns() + lane->options.spin_us * 1000u;
+		uint64_t until = clock_ns() + lane->options.spin_us * 1000u;
+		unsigned n = 0;
 		do {
 			int ready = lane->stream->ops->wait(lane->stream, POLLIN, 0);
 			if (ready != 0) {
 				return ready < 0 ? ready : 0;
 			}
-			/* Wake-ups like to put the peer on this very processor. */
-			sched_yield();
-		} while (now_ns() < until);
+			relax(n++);
+		} while (clock_ns() < until);
 	}
 	int ready = lane->stream->ops->wait(lane->stream, POLLIN, -1);
 	return ready < 0 ? ready : 0;
@@ -317,6 +308,21 @@ read_record(struct lane *lane)
 	return r;
 }
 
+/* Lead: read one record.  The read lock is held, but for the reading. */
+static void
+lead(struct lane *lane)
+{
+	lane->reading = true;
+	pthread_mutex_unlock(&lane->read_lock);
+	int r = read_record(lane);
+	if (r < 0) {
+		lane_fail(lane, r);
+	}
+	pthread_mutex_lock(&lane->read_lock);
+	lane->reading = false;
+	pthread_cond_broadcast(&lane->progress);
+}
+
 int
 lane_wait(struct lane *lane, struct lane_reply *reply)
 {
@@ -324,44 +330,53 @@ lane_wait(struct lane *lane, struct lane_reply *reply)
 	while (!reply->done) {
 		if (lane->reading) {
 			pthread_cond_wait(&lane->progress, &lane->read_lock);
-			continue;
+		} else {
+			lead(lane);
 		}
-		lane->reading = true;
-		pthread_mutex_unlock(&lane->read_lock);
-		int r = read_record(lane);
-		if (r < 0) {
-			lane_fail(lane, r);
-		}
-		pthread_mutex_lock(&lane->read_lock);
-		lane->reading = false;
-		pthread_cond_broadcast(&lane->progress);
 	}
 	return lane_error(lane);
+}
+
+static bool
+has_arrived(struct lane *lane)
+{
+	return lane->in_at != lane->in_end ||
+		lane->stream->ops->wait(lane->stream, POLLIN, 0) != 0;
+}
+
+bool
+lane_done(struct lane *lane, const struct lane_reply *reply)
+{
+	HOLD_LOCK(&lane->read_lock);
+	while (!reply->done && !lane->reading && has_arrived(lane)) {
+		lead(lane);
+	}
+	return reply->done;
 }
 
 int
 lane_read_while_sending(struct lane *lane)
 {
-	bool lead = false;
+	bool leads = false;
 	int r = 0;
 
 	pthread_mutex_lock(&lane->read_lock);
 	if (!lane->reading) {
-		lane->reading = lead = true;
+		lane->reading = leads = true;
 	}
 	pthread_mutex_unlock(&lane->read_lock);
 
-	short events = (short)(lead ? POLLIN | POLLOUT : POLLOUT);
+	short events = (short)(leads ? POLLIN | POLLOUT : POLLOUT);
 	int ready = lane->stream->ops->wait(lane->stream, events, STUCK_MS);
 	if (ready < 0) {
 		r = ready;
-	} else if (lead && (ready & POLLIN)) {
+	} else if (leads && (ready & POLLIN)) {
 		r = read_record(lane);
 	}
 	if (r < 0) {
 		r = lane_fail(lane, r);
 	}
-	if (lead) {
+	if (leads) {
 		HOLD_LOCK(&lane->read_lock);
 		lane->reading = false;
 		pthread_cond_broadcast(&lane->progress);

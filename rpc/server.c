@@ -573,6 +573,19 @@ server_flush(struct server *s)
 }
 
 int
+server_use_rings(struct server *s, const struct stream_rings *rings)
+{
+	int r = server_flush(s);
+
+	if (r < 0) {
+		return r;
+	}
+	return s->in_at != s->in_end || s->payload_left > 0 || s->gathering
+		? -EPROTO
+		: stream_ring_new(s->stream, rings, true, &s->stream);
+}
+
+int
 server_reply_error(struct server *s, uint32_t xid, enum accept_stat stat)
 {
 	size_t body = stat == PROG_MISMATCH ? 8 : 0;

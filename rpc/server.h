@@ -13,6 +13,7 @@
 
 #include "rpc/call.h"
 #include "rpc/stream.h"
+#include "rpc/stream_ring.h"
 
 struct server;
 
@@ -27,6 +28,9 @@ struct server_call {
 /* Owns stream, even on failure.  record_max bounds one record. */
 int server_new(struct stream *stream, struct server **ret_server);
 struct server *server_free(struct server *server);
+/* Go on in memory that the guest has, too.  What is to be told on the old way is told
+ * first; a guest that has already gone on there breaks the rules (-EPROTO). */
+int server_use_rings(struct server *server, const struct stream_rings *rings);
 /* The largest record accepted from now on.  4 KiB at start: nobody has said HELLO. */
 void server_set_record_max(struct server *server, size_t record_max);
 /* How long server_payload and sending wait for a peer that does not move, milliseconds;

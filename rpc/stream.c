@@ -226,6 +226,20 @@ stream_of_fd(int fd, struct stream **ret_stream)
 	return 0;
 }
 
+bool
+stream_park(struct stream *s)
+{
+	return s->ops->park == NULL || s->ops->park(s);
+}
+
+void
+stream_unpark(struct stream *s)
+{
+	if (s->ops->unpark != NULL) {
+		s->ops->unpark(s);
+	}
+}
+
 struct stream *
 stream_free(struct stream *s)
 {

@@ -23,6 +23,9 @@ struct stream_ops {
 	/* Until a read (POLLIN), write (POLLOUT) or either is possible.  Events that are
 	 * ready, 0 at the timeout (milliseconds; -1 is for ever), or negative errno. */
 	int (*wait)(struct stream *s, short events, int timeout_ms);
+	/* For who sleeps in poll() on fd, and other descriptors: see stream_park. */
+	bool (*park)(struct stream *s);
+	void (*unpark)(struct stream *s);
 	void (*close)(struct stream *s);
 };
 
@@ -45,6 +48,10 @@ int stream_send_fd(struct stream *s, int fd);
 int stream_take_fds(struct stream *s, bool take);
 /* The descriptor that has come with bytes that were read, the caller's from now on, or -1. */
 int stream_received_fd(struct stream *s);
+/* Before and after sleeping in poll() for POLLIN on s->fd.  stream_park: false if there is
+ * something to read, and no reason to sleep. */
+bool stream_park(struct stream *s);
+void stream_unpark(struct stream *s);
 /* Whether it is a unix socket: the peer is a process of this machine. */
 bool stream_is_local(const struct stream *s);
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* test-lane.c: both halves of a connection against each other, on a socketpair.
+/* test-lane.c: both halves of a connection against each other, on a socketpair and through
+ * rings in memory.
  *
  * The host here is a toy: its memory is an array, its one-way calls write into it. */
 #include "rpc/lane.h"
@@ -110,7 +111,27 @@ host_main(void *arg)
 struct pair {
 	struct host host;
 	struct lane *lane;
+	void *rings; /* memory, or NULL */
 };
+
+/* Small, so that they are full now and then. */
+static const struct stream_rings small_rings = { .to_host = STREAM_RING_MIN,
+	.to_guest = STREAM_RING_MIN };
+static bool through_rings;
+
+static void
+pair_use_rings(struct pair *p)
+{
+	struct stream_rings rings = small_rings;
+	size_t size;
+
+	assert_true(stream_rings_measure(&rings, &size));
+	p->rings = aligned_alloc(4096, size);
+	memset(p->rings, 0, size);
+	rings.memory = p->rings;
+	assert_int_equal(lane_use_rings(p->lane, &rings), 0);
+	assert_int_equal(server_use_rings(p->host.server, &rings), 0);
+}
 
 static void
 pair_open(struct pair *p, const struct lane_options *options)
@@ -126,6 +147,9 @@ pair_open(struct pair *p, const struct lane_options *options)
 	p->host.memory = calloc(1, MEMORY_SIZE);
 	assert_int_equal(stream_of_fd(fds[1], &stream), 0);
 	assert_int_equal(lane_new(stream, options, &p->lane), 0);
+	if (through_rings) {
+		pair_use_rings(p);
+	}
 }
 
 static void
@@ -141,6 +165,7 @@ pair_close(struct pair *p)
 	pthread_join(p->host.thread, NULL);
 	assert_int_equal(p->host.ended, -ENODATA);
 	free(p->host.memory);
+	free(p->rings);
 }
 
 static void
@@ -347,6 +372,7 @@ a_dead_host_is_an_error_for_everybody(void **state)
 		lane_error(p.lane));
 	lane_free(p.lane);
 	free(p.host.memory);
+	free(p.rings);
 }
 
 struct worker {
@@ -406,5 +432,7 @@ main(void)
 		cmocka_unit_test(many_threads_share_the_lane),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	int n_failed = cmocka_run_group_tests_name("on a socket", tests, NULL, NULL);
+	through_rings = true;
+	return n_failed + cmocka_run_group_tests_name("through rings", tests, NULL, NULL);
 }

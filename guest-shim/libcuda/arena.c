@@ -2,7 +2,8 @@
 /* arena.c: memory that the guest shares with its host, where both are on one machine.
  *
  * One file in memory, mapped at both ends: sparse, as large as it will ever be, and passed
- * to the host after the greeting.  Chunks of it are pinned by the host.  A large
+ * to the host after the greeting.  Its first part is two rings in which the lane goes on,
+ * without a system call a message; chunks of the rest are pinned by the host.  A large
  * allocation has a chunk of its own, small ones share one, so that not each of them costs a
  * pinning; copies stay inside an allocation, and so inside a chunk.
  *
@@ -39,6 +40,9 @@
 /* What is larger gets a chunk of its own. */
 #define SMALL_MAX (MIB / 2)
 #define CONTEXTS_MAX 64
+/* Some ten thousand launches ahead of the host; answers are few and small. */
+#define RING_TO_HOST ((size_t)4 << 20)
+#define RING_TO_GUEST ((size_t)1 << 20)
 
 struct chunk {
 	uint64_t start, size;
@@ -111,11 +115,10 @@ arena_greeted(uint32_t features)
 
 /* Not guest_call: an error of an earlier one-way call is for the program's next call. */
 static CUresult
-ask(uint32_t number, void *args, void *ret, const int *fd)
+ask(struct lane *lane, uint32_t number, void *args, void *ret, const int *fd)
 {
 	struct lane_message message = { .info = call_find(number), .args = args, .fd = fd };
 	struct lane_reply reply = { .ret = ret };
-	struct lane *lane = session_lane();
 
 	if (lane == NULL) {
 		return session_error();
@@ -186,7 +189,7 @@ devices_can_map(void)
 }
 
 static bool
-arena_open(void)
+arena_open(struct lane *lane)
 {
 	uint64_t size = wanted_size();
 	arena_open_ret ret = { 0 };
@@ -200,7 +203,7 @@ arena_open(void)
 		return false;
 	}
 	arena_open_args args = { .size = size };
-	CUresult result = ask(CALL_arena_open, &args, &ret, &fd);
+	CUresult result = ask(lane, CALL_arena_open, &args, &ret, &fd);
 	if (result != CUDA_SUCCESS) {
 		log_debug("arena: the host refuses it: %d", (int)result);
 		return false;
@@ -223,14 +226,48 @@ arena_open(void)
 	return true;
 }
 
+/* Let the lane go on in rings.  A host that cannot do that says so, and it stays where it
+ * is. */
+static void
+open_rings(struct lane *lane)
+{
+	const char *text = getenv("OUTBOARD_RING");
+	struct stream_rings rings = { .to_host = RING_TO_HOST, .to_guest = RING_TO_GUEST };
+	arena_ring_ret ret = { 0 };
+	uint64_t start, given;
+	size_t size;
+
+	if ((text != NULL && strcmp(text, "0") == 0) || !stream_rings_measure(&rings, &size) ||
+		!extents_take(&arena.chunks_at, round_up(size, PAGE), PAGE, &start)) {
+		return;
+	}
+	arena_ring_args args = { .offset = start, .to_host = rings.to_host,
+		.to_guest = rings.to_guest };
+	CUresult result = ask(lane, CALL_arena_ring, &args, &ret, NULL);
+	if (result != CUDA_SUCCESS) {
+		log_debug("arena: the host does not go on in rings: %d", (int)result);
+		extents_give(&arena.chunks_at, start, &given);
+		return;
+	}
+	rings.memory = atomic_load(&arena.memory) + start;
+	int r = lane_use_rings(lane, &rings);
+	if (r < 0) {
+		session_lost(r); /* the host listens there alone */
+	}
+}
+
 void
-arena_begin(void)
+arena_begin(struct lane *lane)
 {
 	/* Now, not when it is first needed: what devices can do depends on it, and asking
 	 * that must not be a round trip. */
 	HOLD_LOCK(&arena.lock);
-	if (atomic_load(&arena.state) == ARENA_OFFERED) {
-		atomic_store(&arena.state, arena_open() ? ARENA_ON : ARENA_OFF);
+	if (atomic_load(&arena.state) != ARENA_OFFERED) {
+		return;
+	}
+	atomic_store(&arena.state, arena_open(lane) ? ARENA_ON : ARENA_OFF);
+	if (atomic_load(&arena.state) == ARENA_ON) {
+		open_rings(lane);
 	}
 }
 
@@ -254,7 +291,7 @@ chunk_new(uint64_t size, bool small)
 		return NULL;
 	}
 	arena_pin_args args = { .offset = chunk->start, .size = size_taken };
-	CUresult result = ask(CALL_arena_pin, &args, &ret, NULL);
+	CUresult result = ask(session_lane(), CALL_arena_pin, &args, &ret, NULL);
 	if (result != CUDA_SUCCESS) {
 		log_debug("arena: the host cannot pin %llu bytes: %d",
 			(unsigned long long)size_taken, (int)result);

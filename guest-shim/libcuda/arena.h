@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "rpc/call.h"
+#include "rpc/lane.h"
 
 struct context;
 
@@ -15,8 +16,9 @@ struct context;
 uint32_t arena_wanted_features(void);
 /* What the host granted; before anything else here is called. */
 void arena_greeted(uint32_t features);
-/* There is a lane: open the arena, if it was granted. */
-void arena_begin(void);
+/* Open the arena, if it was granted, and let the lane go on in it.  Nobody else has the
+ * lane yet. */
+void arena_begin(struct lane *lane);
 
 /* Pinned memory in the arena, zeroed or used before.  false: there is no arena, or it is
  * full; then the program's own memory must do. */

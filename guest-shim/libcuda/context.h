@@ -18,6 +18,9 @@ struct context_limits {
 	CUfunc_cache cache_config;
 };
 
+/* So many streams are remembered to be quiet. */
+#define CONTEXT_QUIET 16
+
 /* Never freed: threads may have it on their stacks when it is destroyed. */
 struct context {
 	CUcontext handle;
@@ -28,8 +31,11 @@ struct context {
 	_Atomic CUresult sticky;  /* the error that spoiled it, or 0 */
 	atomic_bool destroyed;
 	/* 0: all that was sent is known to be done.  CONTEXT_BUSY: something was sent since.
-	 * Else it is being waited for: the number of the last such wait. */
+	 * Else the number of a wait, since which nothing was sent. */
 	_Atomic uint64_t busy;
+	/* Streams that some wait was for, and the number of that wait; the last is for the
+	 * legacy stream (context.c). */
+	_Atomic uint64_t quiet[CONTEXT_QUIET + 1];
 	atomic_uint n_nonblocking; /* streams that do not order themselves with stream 0 */
 	atomic_bool has_priorities;
 	int least_priority, greatest_priority;
@@ -59,6 +65,16 @@ context_touch(struct context *context)
 		atomic_store_explicit(&context->busy, CONTEXT_BUSY, memory_order_release);
 	}
 }
+
+/* Whether nothing is left to wait for: in the context, or in one of its streams. */
+bool context_is_idle(const struct context *context);
+bool context_is_quiet(const struct context *context, call_handle stream);
+/* Around a wait for all that was sent so far; the end only if it succeeded. */
+uint64_t context_wait_begin(struct context *context);
+void context_wait_end(struct context *context, uint64_t wait);
+/* The same for a wait for all in a stream. */
+uint64_t context_quiet_begin(struct context *context);
+void context_quiet_end(struct context *context, uint64_t wait, call_handle stream);
 
 /* The current context, or why there is none that can be used. */
 CUresult context_current(struct context **ret_context);

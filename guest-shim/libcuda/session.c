@@ -22,9 +22,14 @@
 #include "rpc/stream.h"
 
 #define SESSION_VERSION 1
-/* Spin this long for a reply: about one round trip on a local network. */
-#define SPIN_US_DEFAULT 50
+/* Spin this long for a reply.  With processors to spare it covers what kernels and copies
+ * usually take: waking up costs up to a quarter of a millisecond in a VM (measured), and
+ * natively the program's thread spins until the device is done.  Else it is about one round
+ * trip on a local network. */
+#define SPIN_US_MANY_CPUS 10000
+#define SPIN_US_FEW_CPUS 50
 #define SPIN_US_MAX 10000
+#define MANY_CPUS 4
 
 static struct {
 	pthread_mutex_t lock;
@@ -124,7 +129,8 @@ spin_us(void)
 		return value < SPIN_US_MAX ? (unsigned)value : SPIN_US_MAX;
 	}
 	/* Alone on a processor, spinning keeps the peer from answering. */
-	return sysconf(_SC_NPROCESSORS_ONLN) > 1 ? SPIN_US_DEFAULT : 0;
+	long n = sysconf(_SC_NPROCESSORS_ONLN);
+	return n >= MANY_CPUS ? SPIN_US_MANY_CPUS : n > 1 ? SPIN_US_FEW_CPUS : 0;
 }
 
 /* What the host says of a device, in the guest's words. */
@@ -253,9 +259,12 @@ session_connect(void)
 		return result;
 	}
 	stats_connected(lane);
+	arena_begin(lane);
+	if (lane_error(lane) < 0) {
+		return status_of_errno(lane_error(lane));
+	}
 	atomic_store_explicit(&session.lane, lane, memory_order_release);
-	arena_begin();
-	return session_error(); /* it may have been lost already */
+	return CUDA_SUCCESS;
 }
 
 CUresult

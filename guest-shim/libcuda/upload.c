@@ -164,6 +164,21 @@ read_kernels(const struct image *image, uint64_t id, size_t at_host,
 	return CUDA_SUCCESS;
 }
 
+/* The host lets the driver print only if somebody may have printed. */
+static CUresult
+tell_prints(const struct image_kernels *kernels)
+{
+	static atomic_bool told;
+	session_prints_args args = { 0 };
+
+	if ((kernels != NULL && !image_kernels_print(kernels)) || atomic_load(&told)) {
+		return CUDA_SUCCESS;
+	}
+	CUresult result = guest_post(CALL_session_prints, &args);
+	atomic_store(&told, result == CUDA_SUCCESS);
+	return result;
+}
+
 /* ---- all of it ---- */
 
 static CUresult
@@ -171,7 +186,7 @@ offer_or_send(const struct image *image, uint64_t id, struct image_kernels **ret
 	const char **ret_why)
 {
 	struct selection *selection;
-	struct image_kernels *kernels;
+	struct image_kernels *kernels = NULL;
 	image_offer_out known;
 
 	int r = select_for_devices(image, &selection);
@@ -185,17 +200,19 @@ offer_or_send(const struct image *image, uint64_t id, struct image_kernels **ret
 	if (result == CUDA_SUCCESS) {
 		result = read_kernels(image, id, known.kernels_size, &kernels, ret_why);
 	}
+	if (result == CUDA_SUCCESS) {
+		result = tell_prints(kernels);
+	}
 	if (result == CUDA_SUCCESS && !known.has) {
 		result = send_all(selection, id);
-		if (result != CUDA_SUCCESS) {
-			image_kernels_free(kernels);
-		}
 	}
 	selection_free(selection);
-	if (result == CUDA_SUCCESS) {
-		*ret_kernels = kernels;
+	if (result != CUDA_SUCCESS) {
+		image_kernels_free(kernels);
+		return result;
 	}
-	return result;
+	*ret_kernels = kernels;
+	return CUDA_SUCCESS;
 }
 
 CUresult
