@@ -12,8 +12,10 @@
 #include "guest-shim/libcuda/api.h"
 #include "guest-shim/libcuda/arena.h"
 #include "guest-shim/libcuda/copy_pending.h"
+#include "guest-shim/libcuda/epoch.h"
 #include "guest-shim/libcuda/guest.h"
 #include "guest-shim/libcuda/map.h"
+#include "guest-shim/libcuda/memory_cache.h"
 #include "guest-shim/libcuda/module.h"
 #include "guest-shim/libcuda/session.h"
 #include "guest-shim/libcuda/stream.h"
@@ -79,6 +81,7 @@ context_adopt(CUcontext handle, CUdevice device, unsigned flags, bool primary,
 	context->flags = flags;
 	context->primary = primary;
 	context->id = ++contexts.last_id;
+	epoch_join(context);
 	handle_set(HANDLE_CUcontext, handle, context);
 	*ret_context = context;
 	return CUDA_SUCCESS;
@@ -94,6 +97,7 @@ context_end(struct context *context)
 	stream_end_all(context);
 	module_end_all(context);
 	map_end_context(context);
+	memory_cache_end_context(context);
 }
 
 /* ---- primary contexts ---- */
@@ -515,17 +519,12 @@ context_synchronize(void)
 		return result;
 	}
 	if (atomic_load(&context->busy) != 0) {
-		static _Atomic uint64_t last_wait;
-		uint64_t wait = atomic_fetch_add(&last_wait, 1) + 1;
 		cuCtxSynchronize_args args = { 0 };
 		cuCtxSynchronize_ret ret = { 0 };
-		/* Before it is sent: what is posted after that is not waited for. */
-		atomic_store(&context->busy, wait);
+		uint64_t wait = epoch_begin_wait(context);
 		result = guest_call(CALL_cuCtxSynchronize, &args, &ret);
-		/* Idle only now, and not if something was sent, or another thread waits
-		 * for something that was sent, meanwhile. */
 		if (result == CUDA_SUCCESS) {
-			atomic_compare_exchange_strong(&context->busy, &wait, 0);
+			epoch_end_wait(context, wait);
 		}
 	}
 	CUresult copied = copy_pending_wait_all();

@@ -20,8 +20,10 @@ struct context {
 	_Atomic CUresult sticky;  /* the error that spoiled it, or 0 */
 	atomic_bool destroyed;
 	/* 0: all that was sent is known to be done.  CONTEXT_BUSY: something was sent since.
-	 * Else it is being waited for: the number of the last such wait. */
+	 * Else the number of a wait or a mark after which nothing was sent (epoch.c). */
 	_Atomic uint64_t busy;
+	_Atomic uint64_t done; /* the last wait that has ended, by its number */
+	struct context *next;
 	atomic_uint n_nonblocking; /* streams that do not order themselves with stream 0 */
 	atomic_bool has_priorities;
 	int least_priority, greatest_priority;
