@@ -95,9 +95,9 @@ round_trip(unsigned *random, CUstream one, CUstream other)
 		data[i] = next(random, 1u << 24);
 	}
 	DO(cuMemAlloc(&old, n * sizeof(*data)));
-	launch_late(old, n, junk, next(random, 200000), one);
+	launch_late(old, n, junk, next(random, 60000), one);
 	if (next(random, 4) == 0) {
-		launch_late(old, n, junk, next(random, 20000), other);
+		launch_late(old, n, junk, next(random, 10000), other);
 	}
 	DO(cuMemFree(old));
 	if (next(random, 3) == 0) { /* something to do meanwhile */
