@@ -15,13 +15,14 @@ from harness import Daemon, expect
 
 def main():
     program = sys.argv[1]
+    seed, rounds = str(os.getpid()), '80' if 'SANITIZED' in os.environ else '150'
     for spin in {}, {'OUTBOARD_SPIN_US': '0'}:
         os.environ.update(spin)
         with Daemon() as daemon:
             for server in daemon.tcp, daemon.unix:
-                result = daemon.run_linked(program, server=server)
+                result = daemon.run_linked(program, seed, rounds, server=server)
                 expect(result.returncode == 0 and result.stdout.endswith('PASS\n'),
-                       f'{server} {spin}', result)
+                       f'{server} {spin}, seed {seed}', result)
             daemon.expect_no_reports()
             expect(daemon.status_value(r'(\d+) guests served') == 2, 'the daemon served them')
 

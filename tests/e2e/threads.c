@@ -33,9 +33,11 @@
 #define THREADS 16
 #define BUFFERS 4
 #define STREAMS 5
-/* Words of a buffer: sometimes more than travels inside a message. */
+/* Words of a buffer: sometimes more than travels inside a message, or than one thread of
+ * the library moves alone. */
 #define SMALL_MAX 3000
 #define LARGE_MAX 100000
+#define HUGE_MAX 800000
 
 /* to[i] = from[i] * factor + i */
 static const char source[] =
@@ -63,7 +65,7 @@ struct buffer {
 struct worker {
 	unsigned seed, random;
 	struct buffer buffers[BUFFERS];
-	unsigned *pinned; /* LARGE_MAX words */
+	unsigned *pinned; /* HUGE_MAX words */
 	unsigned *pageable;
 	CUevent event;
 	CUstream streams[STREAMS];
@@ -125,9 +127,9 @@ check(struct worker *w, const unsigned *got, const unsigned *wanted, unsigned n,
 static void
 buffer_init(struct worker *w, struct buffer *b)
 {
-	unsigned value = next(w, 1u << 24);
+	unsigned value = next(w, 1u << 24), kind = next(w, 64);
 
-	b->n = 1 + next(w, next(w, 8) == 0 ? LARGE_MAX : SMALL_MAX);
+	b->n = 1 + next(w, kind == 0 ? HUGE_MAX : kind < 8 ? LARGE_MAX : SMALL_MAX);
 	b->mirror = malloc(b->n * sizeof(*b->mirror));
 	DO(cuMemAlloc(&b->device, b->n * sizeof(*b->mirror)));
 	DO(cuMemsetD32Async(b->device, value, b->n, w->stream));
@@ -287,8 +289,8 @@ static void
 worker_init(struct worker *w, unsigned seed)
 {
 	*w = (struct worker){ .seed = seed, .random = seed, .digest = 0xcbf29ce484222325u };
-	DO(cuMemAllocHost((void **)&w->pinned, LARGE_MAX * 4));
-	w->pageable = malloc(LARGE_MAX * 4);
+	DO(cuMemAllocHost((void **)&w->pinned, HUGE_MAX * 4));
+	w->pageable = malloc(HUGE_MAX * 4);
 	DO(cuEventCreate(&w->event, CU_EVENT_DISABLE_TIMING));
 	DO(cuStreamCreate(&w->streams[0], CU_STREAM_DEFAULT));
 	DO(cuStreamCreate(&w->streams[1], CU_STREAM_NON_BLOCKING));
