@@ -81,3 +81,17 @@ def statistics(text):
     return {'seconds': first('time')[0], 'round_trips': int(trips[0]), 'waiting': trips[2],
             'sync': int(sync), 'one_way': int(one_way), 'flushes': int(wire[0]),
             'bytes_out': int(wire[1]), 'bytes_in': int(wire[2]), 'calls': calls}
+
+
+# ---- tables ----
+
+def print_table(rows, markdown=False, left=(0,)):
+    """Rows of texts, the first one a head; the columns in `left` are words, not numbers."""
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    bar, edge = (' | ', '| ') if markdown else ('  ', '')
+    for at, row in enumerate(rows):
+        cells = [cell.ljust(w) if i in left else cell.rjust(w)
+                 for i, (cell, w) in enumerate(zip(row, widths))]
+        print((edge + bar.join(cells) + (' |' if markdown else '')).rstrip())
+        if at == 0 and markdown:
+            print('|' + '|'.join('--' if i in left else '--:' for i in range(len(row))) + '|')

@@ -6,15 +6,20 @@
  *   launches=20000 launches before one synchronisation       rounds=2000  of latencies
  *   mallocs=500    pairs of malloc and free                  loop=0       of the async loop
  *   queries=0      of the device's properties                syncs=0      more idle ones
+ *   variables=0    copies to one, asynchronous
+ *   threads=0      that launch and wait at once              thread_seconds=1  for so long
  *   copy_max=268435456   largest copy, bytes; 0: none        seconds=1    per size and way
+ *   copy_min=4096  the smallest; each has four times the one before   pageable=1 pinned=1
  * Prints "name value unit" lines; PASS is the last one. */
 #include <algorithm>
+#include <atomic>
 #include <cinttypes>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <ctime>
+#include <thread>
 #include <vector>
 
 #define CHECK(call)                                                                    \
@@ -32,7 +37,10 @@ static struct {
 	double value;
 } settings[] = { { "started", 0 }, { "launches", 20000 }, { "rounds", 2000 },
 	{ "mallocs", 500 }, { "loop", 0 }, { "queries", 0 }, { "syncs", 0 },
-	{ "copy_max", 256 << 20 }, { "seconds", 1 } };
+	{ "variables", 0 }, { "threads", 0 }, { "thread_seconds", 1 }, { "copy_max", 256 << 20 },
+	{ "copy_min", 4096 }, { "pageable", 1 }, { "pinned", 1 }, { "seconds", 1 } };
+
+__device__ uint32_t variable[2];
 
 __global__ void
 nothing()
@@ -208,6 +216,34 @@ mallocs()
 	print_latencies("malloc_free", us);
 }
 
+/* Threads that launch and wait, each in its own stream; as many a second as they get. */
+static void
+threads()
+{
+	std::vector<std::thread> all;
+	std::atomic<long> n(0);
+	double start = now_us(), until = start + setting("thread_seconds") * 1e6;
+
+	for (long i = 0; i < (long)setting("threads"); i++) {
+		all.emplace_back([&n, until] {
+			cudaStream_t stream;
+			CHECK(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking));
+			while (now_us() < until) {
+				nothing<<<1, 1, 0, stream>>>();
+				CHECK(cudaStreamSynchronize(stream));
+				n++;
+			}
+			CHECK(cudaStreamDestroy(stream));
+		});
+	}
+	for (auto &thread : all) {
+		thread.join();
+	}
+	if (!all.empty()) {
+		print("threads_launch_sync", n / (now_us() - start) * 1e6, "per_s");
+	}
+}
+
 /* ---- what should not wait ---- */
 
 static void
@@ -228,6 +264,26 @@ quiet_calls()
 		CHECK(cudaGetDeviceProperties(&properties, value));
 		CHECK(cudaDeviceGetAttribute(&value, cudaDevAttrMultiProcessorCount, value));
 		CHECK(cudaPointerGetAttributes(&attributes, &value));
+	}
+}
+
+static void
+variables()
+{
+	long rounds = (long)setting("variables");
+	uint32_t values[2] = { 0, 0 }, back[2];
+
+	for (long i = 0; i < rounds; i++) {
+		values[i % 2] = random_u32();
+		CHECK(cudaMemcpyToSymbolAsync(variable, &values[i % 2], sizeof(*values),
+			i % 2 * sizeof(*values), cudaMemcpyHostToDevice, 0));
+	}
+	if (rounds > 0) {
+		CHECK(cudaMemcpyFromSymbol(back, variable, sizeof(back)));
+		if (memcmp(back, values, sizeof(back)) != 0) {
+			printf("FAIL: a variable has another value\n");
+			exit(2);
+		}
 	}
 }
 
@@ -317,10 +373,10 @@ copies_of(const char *kind, size_t size, char *host, char *back, char *device, c
 static void
 copies()
 {
-	size_t most = (size_t)setting("copy_max");
+	size_t least = (size_t)setting("copy_min"), most = (size_t)setting("copy_max");
 	char *device, *other, *pinned, *pinned_back;
 
-	if (most < 4096) {
+	if (most < least || least == 0) {
 		return;
 	}
 	CHECK(cudaMalloc(&device, most));
@@ -328,9 +384,13 @@ copies()
 	CHECK(cudaMallocHost(&pinned, most));
 	CHECK(cudaMallocHost(&pinned_back, most));
 	std::vector<char> host(most), back(most);
-	for (size_t size = 4096; size <= most; size *= 4) {
-		copies_of("pageable", size, host.data(), back.data(), device, other);
-		copies_of("pinned", size, pinned, pinned_back, device, other);
+	for (size_t size = least; size <= most; size *= 4) {
+		if (setting("pageable") != 0) {
+			copies_of("pageable", size, host.data(), back.data(), device, other);
+		}
+		if (setting("pinned") != 0) {
+			copies_of("pinned", size, pinned, pinned_back, device, other);
+		}
 	}
 	CHECK(cudaFreeHost(pinned));
 	CHECK(cudaFreeHost(pinned_back));
@@ -351,7 +411,9 @@ main(int argc, char **argv)
 	launches();
 	latencies();
 	mallocs();
+	threads();
 	quiet_calls();
+	variables();
 	async_loop();
 	copies();
 	printf("PASS\n");

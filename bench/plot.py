@@ -1,6 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Draw what run.py wrote: bandwidth over copy size, and what a launch costs."""
+"""Draw what run.py wrote: bandwidth over the size of a copy, and what launches cost.
+
+The same numbers give the same file, so that a picture in the docs changes only with them.
+"""
 
 import argparse
 import json
@@ -8,8 +11,24 @@ import pathlib
 import re
 import sys
 
-COLOURS = {'direct': '#555555', 'tcp': '#1f77b4', 'unix': '#d95f02'}
-SIZE = 10, 4.2      # inches
+import goals
+
+# Distinguishable by those who see no red or green, and in grey.
+WAYS = {'direct': ('local', '#444444', 'o'), 'unix': ('Outboard, shared memory', '#d55e00', 's'),
+        'tcp': ('Outboard, TCP', '#0072b2', '^')}
+RAW = {'raw_stream': ('raw TCP stream', ':'), 'raw_stream_4': ('raw TCP, 4 connections', '--')}
+LAUNCHES = [('launch_issue', 'launch:\nthe call'),
+            ('launch_each', 'launch: each\nof many, done'),
+            ('launch_sync', 'launch and\nsynchronise'),
+            ('sync_idle', 'synchronise,\nnothing to do'),
+            ('malloc_free', 'malloc\nand free')]
+STYLE = {'svg.hashsalt': 'outboard', 'svg.fonttype': 'none', 'font.size': 9,
+         'font.family': 'sans-serif', 'axes.spines.top': False, 'axes.spines.right': False,
+         'axes.axisbelow': True, 'legend.frameon': False}
+
+
+def value(results, name, metric):
+    return results.get(name, {}).get(metric, {}).get('value')
 
 
 def sizes_of(result, prefix):
@@ -30,55 +49,75 @@ def size_text(size, _=None):
     return f'{size:.0f} TiB'
 
 
-def draw_bandwidth(plt, results, kind, path):
-    figure, axes = plt.subplots(1, 2, figsize=SIZE, sharey=True)
-    for axis, way, title in zip(axes, ('h2d', 'd2h'), ('host to device', 'device to host')):
-        for how, colour in COLOURS.items():
-            for memory, line in ('pageable', '--'), ('pinned', '-'):
+def plain(number, _=None):
+    return f'{number:g}'
+
+
+def draw_bandwidth(plt, report, kind):
+    results = report['results']
+    figure, grid = plt.subplots(2, 2, figsize=(9, 6.6), sharex=True, sharey=True)
+    for row, memory in zip(grid, ('pinned', 'pageable')):
+        for axis, way, title in zip(row, ('h2d', 'd2h'), ('to the device', 'from the device')):
+            for how, (label, colour, marker) in WAYS.items():
                 points = sizes_of(results.get(f'{how} {kind}', {}), f'{way}_{memory}')
                 if points:
-                    axis.plot(*zip(*points), line, color=colour, marker='.',
-                              label=f'{how}, {memory}')
-        for how in 'tcp', 'unix':
-            raw = results.get(f'raw {how}', {}).get('raw_stream')
-            if raw:
-                axis.axhline(raw['value'], color=COLOURS[how], linestyle=':', linewidth=1,
-                             label=f'raw {how} socket')
-        axis.set_xscale('log', base=2)
-        axis.set_yscale('log')
-        axis.set_xticks([4096 << i for i in range(0, 20, 4)])
-        axis.xaxis.set_major_formatter(size_text)
-        axis.set_xlim(left=2048)
-        axis.set_title(title)
-        axis.set_xlabel('size of a copy')
-        axis.grid(True, which='major', alpha=0.3)
-    axes[0].set_ylabel('GiB/s')
-    axes[1].legend(fontsize=7)
-    figure.tight_layout()
-    figure.savefig(path)
-
-
-def draw_launch(plt, results, kind, path):
-    metrics = [('launch_issue', 'the call'), ('launch_each', 'many and a wait, each'),
-               ('launch_sync', 'launch and wait'), ('sync_idle', 'wait for nothing'),
-               ('malloc_free', 'malloc and free')]
-    figure, axis = plt.subplots(figsize=SIZE)
-    for i, (how, colour) in enumerate(COLOURS.items()):
-        result = results.get(f'{how} {kind}', {})
-        values = [result.get(name, {}).get('value', 0) for name, _ in metrics]
-        places = [n + (i - 1) * 0.27 for n in range(len(metrics))]
-        bars = axis.bar(places, values, 0.25, color=colour, label=how)
-        axis.bar_label(bars, [f'{v:.3g}' if v else '' for v in values], fontsize=7)
+                    axis.plot(*zip(*points), color=colour, marker=marker, markersize=4,
+                              label=label)
+            for metric, (label, line) in RAW.items():
+                raw = value(results, 'raw tcp', metric)
+                if raw:
+                    axis.axhline(raw, color=WAYS['tcp'][1], linestyle=line, linewidth=1,
+                                 alpha=0.7, label=label)
+            axis.set_title(f'{memory} memory, {title}')
+            axis.grid(True, which='major', alpha=0.25)
+    axis = grid[0][0]
+    axis.set_xscale('log', base=2)
     axis.set_yscale('log')
+    axis.set_xticks([4096 << i for i in range(0, 18, 4)])
+    axis.xaxis.set_major_formatter(size_text)
+    axis.yaxis.set_major_formatter(plain)
+    axis.minorticks_off()
+    for row in grid:
+        row[0].set_ylabel('GiB/s')
+    for axis in grid[1]:
+        axis.set_xlabel('size of a copy')
+    handles, labels = grid[0][0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc='lower center', ncols=len(labels))
+    figure.tight_layout(rect=(0, 0.05, 1, 1))
+    return figure
+
+
+def draw_launch(plt, report, kind):
+    results = report['results']
+    figure, axis = plt.subplots(figsize=(9, 4.2))
+    width = 0.8 / len(WAYS)
+    for i, (how, (label, colour, _)) in enumerate(WAYS.items()):
+        values = [value(results, f'{how} {kind}', metric) for metric, _ in LAUNCHES]
+        places = [n + (i - (len(WAYS) - 1) / 2) * width for n in range(len(LAUNCHES))]
+        bars = axis.bar(places, [v or 0 for v in values], width * 0.92, color=colour, label=label)
+        axis.bar_label(bars, [f'{v:.2g}' if v and v < 10 else f'{v:.0f}' if v else ''
+                              for v in values], fontsize=7, padding=1)
+        # The goals are a GPU's.
+        for place, (metric, _) in zip(places, LAUNCHES):
+            goal = dict(zip(('tcp', 'unix'), goals.of_metric(metric))).get(how)
+            if goal and report['driver'] == 'nvidia':
+                axis.hlines(goal.bound, place - width / 2, place + width / 2, color='black',
+                            linewidth=1.5, zorder=3)
+    if report['driver'] == 'nvidia':
+        axis.plot([], [], color='black', linewidth=1.5, label='goal: at most')
+    axis.set_yscale('log')
+    axis.yaxis.set_major_formatter(plain)
     axis.set_ylabel('microseconds')
-    axis.set_xticks(range(len(metrics)), [text for _, text in metrics])
-    axis.legend()
+    axis.set_xticks(range(len(LAUNCHES)), [text for _, text in LAUNCHES])
+    axis.tick_params(axis='x', length=0)
+    axis.grid(True, which='major', axis='y', alpha=0.25)
+    axis.legend(loc='upper left')
     figure.tight_layout()
-    figure.savefig(path)
+    return figure
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('json', help='what run.py --json wrote')
     parser.add_argument('--out', default='.', metavar='FOLDER')
     parser.add_argument('--format', choices=['svg', 'png'], default='svg')
@@ -87,17 +126,16 @@ def main():
     try:
         import matplotlib
     except ImportError:
-        print('no plots: matplotlib is not installed (apt install python3-matplotlib)',
-              file=sys.stderr)
-        return
+        sys.exit('no plots: matplotlib is not installed (apt install python3-matplotlib)')
     matplotlib.use('Agg')
-    matplotlib.rcParams['svg.hashsalt'] = 'outboard'    # the same file from the same numbers
+    matplotlib.rcParams.update(STYLE)
     from matplotlib import pyplot as plt
 
-    results = json.loads(pathlib.Path(options.json).read_text(encoding='utf-8'))['results']
+    report = json.loads(pathlib.Path(options.json).read_text(encoding='utf-8'))
     for name, draw in ('bandwidth', draw_bandwidth), ('launch', draw_launch):
         path = pathlib.Path(options.out) / f'{name}.{options.format}'
-        draw(plt, results, options.kind, path)
+        figure = draw(plt, report, options.kind)
+        figure.savefig(path, dpi=150, metadata={'Date': None} if options.format == 'svg' else {})
         print(path)
 
 

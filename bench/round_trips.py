@@ -57,15 +57,8 @@ def main():
                          top(statistics)))
     head = ('program', 'round trips', 'one-way', 'MiB out', 'MiB in',
             *(f'ms at {ms} ms' for ms in DISTANCES_MS), 'what waits most often')
-    rows = [head, *(tuple(map(str, row)) for row in rows)]
-    widths = [max(len(row[i]) for row in rows) for i in range(len(head))]
-    bar, edge = (' | ', '| ') if options.markdown else ('  ', '')
-    for i, row in enumerate(rows):
-        cells = [cell.ljust(w) if n in (0, len(head) - 1) else cell.rjust(w)
-                 for n, (cell, w) in enumerate(zip(row, widths))]
-        print((edge + bar.join(cells) + (' |' if edge else '')).rstrip())
-        if i == 0 and options.markdown:
-            print('|' + '|'.join(['--', *['--:'] * (len(head) - 2), '--']) + '|')
+    measure.print_table([head, *(tuple(map(str, row)) for row in rows)], options.markdown,
+                        left=(0, len(head) - 1))
     if options.json:
         with open(options.json, 'w', encoding='utf-8') as file:
             json.dump(report, file, indent=1)

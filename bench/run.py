@@ -14,9 +14,12 @@ import pathlib
 import platform
 import sys
 
+import goals
 import measure
 
 QUICK = ['launches=5000', 'rounds=300', 'mallocs=100', 'copy_max=16777216', 'seconds=0.1']
+# Copies of these sizes are in the table; the others only in the JSON, for plot.py.
+SIZES = 4096, 1 << 20, 16 << 20, 256 << 20
 RUNTIMES = 'libcudart.so.13', 'libcudart.so.12'
 
 
@@ -25,6 +28,7 @@ def arguments():
     parser.add_argument('build', help='build folder')
     parser.add_argument('--quick', action='store_true', help='few rounds, small copies')
     parser.add_argument('--json', metavar='FILE', help='write all numbers there')
+    parser.add_argument('--markdown', action='store_true', help='tables for the docs')
     parser.add_argument('--driver', choices=['auto', 'nvidia', 'soft'], default='auto')
     parser.add_argument('--kind', choices=['shared', 'static', 'both'], default='both',
                         help='which runtime the program is linked with')
@@ -86,36 +90,45 @@ def number(value):
     return '-' if value is None else f'{value:.4g}'
 
 
-def table(results, kind):
+def value(of, name):
+    return of[name][0] if name in of else None
+
+
+def raw_name(name):
+    """The part of a raw socket that bounds this metric."""
+    if name.startswith(('h2d', 'd2h')):
+        return 'raw_stream_cached' if int(name.split('_')[-1]) <= 4 << 20 else 'raw_stream'
+    return 'raw_round_trip_spinning' if name in ('launch_sync', 'malloc_free') else None
+
+
+def is_shown(name):
+    size = name.split('_')[-1]
+    return not size.isdigit() or int(size) in SIZES
+
+
+def goal_cell(goal, *values):
+    """The goal, and what became of it."""
+    return f'{goal.text()}: {goal.verdict(*values) or "-"}' if goal else '-'
+
+
+def table(results, kind, with_goals):
     """Rows of one kind of program, with the ratios that the goals are about."""
     direct, tcp, unix = (results.get(f'{how} {kind}', {}) for how in ('direct', 'tcp', 'unix'))
     raw_tcp, raw_unix = results.get('raw tcp', {}), results.get('raw unix', {})
     rows = [('metric', 'unit', 'direct', 'tcp', 'unix', 'tcp/direct', 'unix/direct', 'tcp/raw',
-             'unix/raw')]
+             'unix/raw', *(('tcp: goal', 'unix: goal') if with_goals else ()))]
 
-    def value(of, name):
-        return of[name][0] if name in of else None
-
-    def raw_name(name):
-        """The part of a raw socket that bounds this metric."""
-        if name.startswith(('h2d', 'd2h')):
-            return 'raw_stream_cached' if int(name.split('_')[-1]) <= 4 << 20 else 'raw_stream'
-        return 'raw_round_trip_spinning' if name in ('launch_sync', 'malloc_free') else None
-
-    for name in dict.fromkeys([*direct, *tcp, *unix]):
+    for name in filter(is_shown, dict.fromkeys([*direct, *tcp, *unix])):
         unit = next(of[name][1] for of in (direct, tcp, unix) if name in of)
         d, t, u = (value(of, name) for of in (direct, tcp, unix))
-        rows.append((name, unit, number(d), number(t), number(u), ratio(t, d), ratio(u, d),
-                     ratio(t, value(raw_tcp, raw_name(name))),
-                     ratio(u, value(raw_unix, raw_name(name)))))
+        raws = value(raw_tcp, raw_name(name)), value(raw_unix, raw_name(name))
+        cells = [name, unit, number(d), number(t), number(u), ratio(t, d), ratio(u, d),
+                 ratio(t, raws[0]), ratio(u, raws[1])]
+        if with_goals:
+            cells += [goal_cell(goal, got, d, raw)
+                      for goal, got, raw in zip(goals.of_metric(name), (t, u), raws)]
+        rows.append(tuple(cells))
     return rows
-
-
-def print_table(rows):
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    for row in rows:
-        print('  '.join(cell.ljust(w) if i < 2 else cell.rjust(w)
-                        for i, (cell, w) in enumerate(zip(row, widths))).rstrip())
 
 
 def main():
@@ -132,13 +145,16 @@ def main():
     results = measure_all(options, build, driver)
 
     print(f'driver: {driver}; {os.cpu_count()} processors; {platform.platform()}\n')
-    print_table([('raw socket', 'unit', 'tcp', 'unix'),
-                 *((name, unit, number(value), number(results['raw unix'][name][0]))
-                   for name, (value, unit) in results['raw tcp'].items())])
+    measure.print_table([('raw socket', 'unit', 'tcp', 'unix'),
+                         *((name, unit, number(tcp), number(value(results['raw unix'], name)))
+                           for name, (tcp, unit) in results['raw tcp'].items())],
+                        options.markdown, left=(0, 1))
     for kind in 'shared', 'static':
         if any(name.endswith(kind) for name in results):
-            print(f'\n{kind} runtime: a time is better when low, GiB/s when high')
-            print_table(table(results, kind))
+            print(f'\n{kind} runtime: a time is better when low, GiB/s when high\n')
+            # The goals are a GPU's.
+            measure.print_table(table(results, kind, driver == 'nvidia'), options.markdown,
+                                left=(0, 1, 9, 10))
     if options.json:
         report = {'driver': driver, 'processors': os.cpu_count(),
                   'results': {name: {metric: {'value': value, 'unit': unit}

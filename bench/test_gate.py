@@ -1,14 +1,17 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""test_gate MICROBENCH RAW_SOCKET: what must never wait for the server, does not.
+"""test_gate MICROBENCH TRAINING_LOOP RAW_SOCKET: what must never wait for the server, does not.
 
-Counts do not depend on the machine or its load, so they are compared exactly.  The one
-time, what a launch costs its caller, has a generous bound, and any of several tries counts.
+Counts do not depend on the machine or its load, so they are compared exactly.  The two
+times, what a launch costs its caller and what the preload costs a program that never calls
+CUDA, have generous bounds, and the best of several tries counts.
 """
 
+import os
 import sys
 
 import measure
+import start
 from harness import Daemon, expect
 
 NOTHING = {'launches': 0, 'rounds': 0, 'mallocs': 0, 'copy_max': 0}
@@ -50,6 +53,8 @@ def counts(gate):
             ('200 times launch and synchronise', {'rounds': 200}, 200),
             ('1000 synchronisations with nothing to wait for', {'syncs': 1000}, 0),
             ('1000 queries of the device', {'queries': 1000}, 0),
+            # Where it is, and its value at the end.
+            ('1000 copies to a variable', {'variables': 1000}, 2),
             ('100 pairs of malloc and free', {'mallocs': 100}, 1)):
         trips = gate.trips(**settings)
         expect(trips == wanted, f'{what} take {trips} round trips, not {wanted}')
@@ -63,11 +68,23 @@ def counts(gate):
     expect(few <= 6, f'an asynchronous loop takes {few} round trips')
 
 
+def training(daemon, server, program):
+    """A program that trains waits when it looks at the loss, once, and never else."""
+    trips = []
+    for steps in 100, 400:
+        result = daemon.run(program, str(steps), server=server, env={'OUTBOARD_STATS': '1'})
+        statistics = measure.statistics(result.stderr)
+        expect(result.returncode == 0 and statistics is not None, f'{steps} steps', result)
+        trips.append(statistics['round_trips'])
+    expect(trips[1] - trips[0] == 30,
+           f'300 steps that look 30 times take {trips[1] - trips[0]} round trips')
+
+
 def caller_cost(daemon, server, kind, program, raw_socket):
     """A launch returns long before a message could have gone there and back."""
     tries = []
     for _ in range(TRIES):
-        raw = measure.run([raw_socket, kind, '300', '1'], timeout=60)
+        raw = measure.run([raw_socket, kind, '300', '4'], timeout=60)
         words = [f'{name}={value}' for name, value in {**NOTHING, 'launches': 4000}.items()]
         result = daemon.run(program, *words, server=server)
         found = measure.metrics(result.stdout)
@@ -80,12 +97,24 @@ def caller_cost(daemon, server, kind, program, raw_socket):
     expect(False, f'{kind}: (launch, raw round trip) in us: {tries}')
 
 
+def preload_cost():
+    for _ in range(TRIES):
+        ms = start.start_without_cuda(os.environ['OUTBOARD_LIBDIR'], 20, of=min)['true']
+        added = ms['preloaded'] - ms['plain']
+        if added < 2 * start.GOAL_MS:
+            print(f'the preload adds {added:.2f} ms to a program that never calls CUDA')
+            return
+    expect(False, f'the preload adds {added:.2f} ms to a program that never calls CUDA')
+
+
 def main():
-    program, raw_socket = sys.argv[1:]
+    program, training_loop, raw_socket = sys.argv[1:]
     with Daemon() as daemon:
         for kind, server in ('tcp', daemon.tcp), ('unix', daemon.unix):
             counts(Gate(program, daemon, server))
+            training(daemon, server, training_loop)
             caller_cost(daemon, server, kind, program, raw_socket)
+    preload_cost()
 
 
 if __name__ == '__main__':

@@ -74,6 +74,8 @@ int lane_start(struct lane *lane, const struct lane_message *message, struct lan
 	bool flush);
 /* Wait until reply is done.  The result is 0 even when CUDA's was an error. */
 int lane_wait(struct lane *lane, struct lane_reply *reply);
+/* Whether reply is done; takes what has arrived, but waits for nothing. */
+bool lane_done(struct lane *lane, const struct lane_reply *reply);
 /* Send and wait. */
 int lane_call(struct lane *lane, const struct lane_message *message, struct lane_reply *reply);
 /* Send what is buffered. */

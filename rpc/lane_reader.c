@@ -308,6 +308,21 @@ read_record(struct lane *lane)
 	return r;
 }
 
+/* Lead: read one record.  The read lock is held, but for the reading. */
+static void
+lead(struct lane *lane)
+{
+	lane->reading = true;
+	pthread_mutex_unlock(&lane->read_lock);
+	int r = read_record(lane);
+	if (r < 0) {
+		lane_fail(lane, r);
+	}
+	pthread_mutex_lock(&lane->read_lock);
+	lane->reading = false;
+	pthread_cond_broadcast(&lane->progress);
+}
+
 int
 lane_wait(struct lane *lane, struct lane_reply *reply)
 {
@@ -315,44 +330,53 @@ lane_wait(struct lane *lane, struct lane_reply *reply)
 	while (!reply->done) {
 		if (lane->reading) {
 			pthread_cond_wait(&lane->progress, &lane->read_lock);
-			continue;
+		} else {
+			lead(lane);
 		}
-		lane->reading = true;
-		pthread_mutex_unlock(&lane->read_lock);
-		int r = read_record(lane);
-		if (r < 0) {
-			lane_fail(lane, r);
-		}
-		pthread_mutex_lock(&lane->read_lock);
-		lane->reading = false;
-		pthread_cond_broadcast(&lane->progress);
 	}
 	return lane_error(lane);
+}
+
+static bool
+has_arrived(struct lane *lane)
+{
+	return lane->in_at != lane->in_end ||
+		lane->stream->ops->wait(lane->stream, POLLIN, 0) != 0;
+}
+
+bool
+lane_done(struct lane *lane, const struct lane_reply *reply)
+{
+	HOLD_LOCK(&lane->read_lock);
+	while (!reply->done && !lane->reading && has_arrived(lane)) {
+		lead(lane);
+	}
+	return reply->done;
 }
 
 int
 lane_read_while_sending(struct lane *lane)
 {
-	bool lead = false;
+	bool leads = false;
 	int r = 0;
 
 	pthread_mutex_lock(&lane->read_lock);
 	if (!lane->reading) {
-		lane->reading = lead = true;
+		lane->reading = leads = true;
 	}
 	pthread_mutex_unlock(&lane->read_lock);
 
-	short events = (short)(lead ? POLLIN | POLLOUT : POLLOUT);
+	short events = (short)(leads ? POLLIN | POLLOUT : POLLOUT);
 	int ready = lane->stream->ops->wait(lane->stream, events, STUCK_MS);
 	if (ready < 0) {
 		r = ready;
-	} else if (lead && (ready & POLLIN)) {
+	} else if (leads && (ready & POLLIN)) {
 		r = read_record(lane);
 	}
 	if (r < 0) {
 		r = lane_fail(lane, r);
 	}
-	if (lead) {
+	if (leads) {
 		HOLD_LOCK(&lane->read_lock);
 		lane->reading = false;
 		pthread_cond_broadcast(&lane->progress);

@@ -189,16 +189,27 @@ environment_number(const char *name, uint64_t fallback)
 	return *end == 0 && value > 0 ? value : fallback;
 }
 
+/* The C library reads a file of the kernel's each time: 5 us, more than a small launch. */
+static uint64_t
+count_processors(void)
+{
+	static _Atomic long n_processors;
+	long n = n_processors;
+
+	if (n == 0) {
+		n = sysconf(_SC_NPROCESSORS_ONLN);
+		n_processors = n = n > 0 ? n : 1;
+	}
+	return (uint64_t)n;
+}
+
 static uint32_t
 count_workers(const struct exec_state *state)
 {
 	uint64_t n = state->launch->n_threads;
 
 	if (n == 0) {
-		long n_processors = sysconf(_SC_NPROCESSORS_ONLN);
-
-		n = environment_number("OUTBOARD_SOFT_THREADS",
-			n_processors > 0 ? (uint64_t)n_processors : 1);
+		n = environment_number("OUTBOARD_SOFT_THREADS", count_processors());
 	}
 	if (n > state->n_blocks) {
 		n = state->n_blocks;

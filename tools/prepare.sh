@@ -3,7 +3,7 @@
 # Sets CUDA (the toolkit's folder).  Needs root or sudo only if packages are missing.
 
 PACKAGES="meson ninja-build gcc g++ pkg-config python3 libc6-dev libtirpc-dev rpcsvc-proto
-	rpcbind libzstd-dev liblz4-dev uthash-dev libcmocka-dev procps"
+	rpcbind libzstd-dev liblz4-dev uthash-dev libcmocka-dev procps iproute2"
 CUDA_VERSION=13.0
 CUDA_WHEELS="nvidia-cuda-nvcc nvidia-cuda-crt nvidia-nvvm nvidia-cuda-runtime nvidia-cuda-cccl
 	nvidia-cuda-profiler-api"

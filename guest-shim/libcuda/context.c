@@ -12,7 +12,6 @@
 #include "guest-shim/libcuda/api.h"
 #include "guest-shim/libcuda/arena.h"
 #include "guest-shim/libcuda/copy_pending.h"
-#include "guest-shim/libcuda/epoch.h"
 #include "guest-shim/libcuda/guest.h"
 #include "guest-shim/libcuda/map.h"
 #include "guest-shim/libcuda/memory_cache.h"
@@ -31,7 +30,7 @@ static struct {
 		unsigned n_retained;
 		unsigned flags;
 	} primary[CALL_DEVICES_MAX];
-	unsigned long long last_id;
+	atomic_ullong last_id;
 } contexts = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
 CUresult
@@ -66,6 +65,12 @@ context_get(CUcontext handle, struct context **ret_context)
 	return CUDA_SUCCESS;
 }
 
+bool
+context_is_only_one(void)
+{
+	return atomic_load_explicit(&contexts.last_id, memory_order_relaxed) <= 1;
+}
+
 /* An object for a context that the host has just made. */
 static CUresult
 context_adopt(CUcontext handle, CUdevice device, unsigned flags, bool primary,
@@ -81,7 +86,6 @@ context_adopt(CUcontext handle, CUdevice device, unsigned flags, bool primary,
 	context->flags = flags;
 	context->primary = primary;
 	context->id = ++contexts.last_id;
-	epoch_join(context);
 	handle_set(HANDLE_CUcontext, handle, context);
 	*ret_context = context;
 	return CUDA_SUCCESS;
@@ -505,50 +509,4 @@ cuCtxSetSharedMemConfig(CUsharedconfig config)
 
 	return config > CU_SHARED_MEM_CONFIG_EIGHT_BYTE_BANK_SIZE ? CUDA_ERROR_INVALID_VALUE
 								  : context_current(&context);
-}
-
-/* ---- synchronisation ---- */
-
-CUresult
-context_synchronize(void)
-{
-	struct context *context;
-	CUresult result = context_current(&context);
-
-	if (result != CUDA_SUCCESS) {
-		return result;
-	}
-	if (atomic_load(&context->busy) != 0) {
-		cuCtxSynchronize_args args = { 0 };
-		cuCtxSynchronize_ret ret = { 0 };
-		uint64_t wait = epoch_begin_wait(context);
-		result = guest_call(CALL_cuCtxSynchronize, &args, &ret);
-		if (result == CUDA_SUCCESS) {
-			epoch_end_wait(context, wait);
-		}
-	}
-	CUresult copied = copy_pending_wait_all();
-	return result != CUDA_SUCCESS ? result : copied;
-}
-
-CUDA_EXPORT CUresult CUDAAPI
-cuCtxSynchronize(void)
-{
-	return context_synchronize();
-}
-
-CUDA_EXPORT CUresult CUDAAPI
-cuCtxSynchronize_v2(CUcontext ctx)
-{
-	struct context *context;
-	CUresult result = context_get(ctx, &context);
-
-	if (result != CUDA_SUCCESS) {
-		return result;
-	}
-	struct context *current = thread_self.current;
-	thread_self.current = context;
-	result = context_synchronize();
-	thread_self.current = current;
-	return result;
 }

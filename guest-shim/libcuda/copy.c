@@ -154,8 +154,13 @@ to_host(const struct copy *copy, const struct place *dst, const struct place *sr
 	if (!copy->wait && dst->is_known && (copy->height == 1 || dst->pitch == copy->width)) {
 		return copy_train_start(&train);
 	}
-	uint64_t mark = copy_pending_mark();
+	struct context *context = thread_self.current;
+	uint64_t mark = copy_pending_mark(), wait = context_quiet_begin(context);
 	CUresult result = is_staged(&train) ? staging_fetch(&train) : copy_train_fetch(&train);
+	/* Programs like to synchronise the stream then, and need not ask again. */
+	if (result == CUDA_SUCCESS) {
+		context_quiet_end(context, wait, stream);
+	}
 	CUresult earlier = copy_pending_wait_stream(stream, mark);
 	return result != CUDA_SUCCESS ? result : earlier;
 }

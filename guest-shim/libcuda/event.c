@@ -149,8 +149,7 @@ cuEventSynchronize(CUevent hEvent)
 	struct event *event;
 	CUresult result = find(hEvent, &event);
 
-	if (result == CUDA_SUCCESS &&
-		atomic_load_explicit(&thread_self.current->busy, memory_order_acquire)) {
+	if (result == CUDA_SUCCESS && !context_is_idle(thread_self.current)) {
 		result = guest_call(CALL_cuEventSynchronize, &args, &ret);
 	}
 	return result == CUDA_SUCCESS ? collect(event) : result;
@@ -164,8 +163,7 @@ cuEventQuery(CUevent hEvent)
 	struct event *event;
 	CUresult result = find(hEvent, &event);
 
-	if (result == CUDA_SUCCESS &&
-		atomic_load_explicit(&thread_self.current->busy, memory_order_acquire)) {
+	if (result == CUDA_SUCCESS && !context_is_idle(thread_self.current)) {
 		result = guest_call(CALL_cuEventQuery, &args, &ret);
 	}
 	return result == CUDA_SUCCESS ? collect(event) : result;

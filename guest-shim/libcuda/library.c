@@ -5,6 +5,7 @@
 #include "common/cleanup.h"
 #include "guest-shim/libcuda/api.h"
 #include "guest-shim/libcuda/context.h"
+#include "guest-shim/libcuda/global.h"
 #include "guest-shim/libcuda/guest.h"
 #include "guest-shim/libcuda/module.h"
 #include "guest-shim/libcuda/module_file.h"
@@ -198,28 +199,9 @@ CUDA_EXPORT CUresult CUDAAPI
 cuLibraryGetGlobal(CUdeviceptr *dptr, size_t *bytes, CUlibrary library, const char *name)
 {
 	struct module *object;
-	CUdeviceptr address;
-	size_t size;
 	CUresult result = find(library, &object);
 
-	if (result == CUDA_SUCCESS && (name == NULL || (dptr == NULL && bytes == NULL))) {
-		result = CUDA_ERROR_INVALID_VALUE;
-	}
-	if (result == CUDA_SUCCESS) {
-		result = remote_cuLibraryGetGlobal(&address, &size, library, name);
-	}
-	if (result == CUDA_SUCCESS) {
-		result = module_know_global(object, address, size);
-	}
-	if (result == CUDA_SUCCESS) {
-		if (dptr != NULL) {
-			*dptr = address;
-		}
-		if (bytes != NULL) {
-			*bytes = size;
-		}
-	}
-	return result;
+	return result == CUDA_SUCCESS ? global_get(object, name, dptr, bytes) : result;
 }
 
 /* ---- kernels ---- */

@@ -19,7 +19,6 @@
 #include "guest-shim/libcuda/arena.h"
 #include "guest-shim/libcuda/context.h"
 #include "guest-shim/libcuda/copy_pending.h"
-#include "guest-shim/libcuda/epoch.h"
 #include "guest-shim/libcuda/guest.h"
 #include "guest-shim/libcuda/map.h"
 #include "guest-shim/libcuda/memory_cache.h"
@@ -63,11 +62,12 @@ keep_or_free(const struct map_entry *entry)
 		.context = entry->context };
 	struct memory_block oldest;
 
-	if (!entry->is_plain || context_check(entry->context) != CUDA_SUCCESS ||
+	if (!entry->is_plain || !context_is_only_one() ||
+		context_check(entry->context) != CUDA_SUCCESS ||
 		!memory_cache_wants(entry->size)) {
 		return free_on_host(entry->context, entry->start);
 	}
-	block.mark = epoch_mark(entry->context);
+	block.mark = context_mark(entry->context);
 	while (!memory_cache_put(&block)) {
 		if (memory_cache_take_oldest(&oldest)) {
 			(void)free_on_host(oldest.context, oldest.start);
@@ -93,7 +93,8 @@ free_all_kept(void)
 static bool
 may_reuse(const struct memory_block *block)
 {
-	return epoch_is_done(block->mark) || epoch_can_wait(block->context, block->mark);
+	return context_is_done(block->context, block->mark) ||
+		context_can_wait(block->context, block->mark);
 }
 
 /* A kept block for a plain allocation.  false: there is none that could be had without
@@ -106,7 +107,8 @@ reuse(struct context *context, size_t size, CUdeviceptr *ret_pointer, CUresult *
 	if (!memory_cache_take(context, size, may_reuse, &block)) {
 		return false;
 	}
-	CUresult result = epoch_is_done(block.mark) ? CUDA_SUCCESS : context_synchronize();
+	CUresult result = context_is_done(context, block.mark) ? CUDA_SUCCESS
+							       : context_synchronize();
 	if (result == CUDA_SUCCESS) {
 		result = map_add(&(struct map_entry){ .start = block.start, .size = size,
 			.kind = MAP_DEVICE, .is_plain = true, .context = context });

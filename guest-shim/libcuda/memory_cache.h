@@ -13,7 +13,7 @@ struct memory_block {
 	CUdeviceptr start;
 	size_t size; /* as it was asked for */
 	struct context *context;
-	uint64_t mark; /* of the time it was freed (epoch.h) */
+	uint64_t mark; /* of the time it was freed (context_mark) */
 };
 
 /* Whether blocks of this size are kept at all. */

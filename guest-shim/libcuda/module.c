@@ -16,6 +16,7 @@
 #include "common/log.h"
 #include "guest-shim/libcuda/api.h"
 #include "guest-shim/libcuda/context.h"
+#include "guest-shim/libcuda/global.h"
 #include "guest-shim/libcuda/guest.h"
 #include "guest-shim/libcuda/map.h"
 #include "guest-shim/libcuda/module_file.h"
@@ -98,6 +99,7 @@ module_end(struct module *module)
 		module_end(part);
 	}
 	end_functions(module, NULL);
+	global_end(module, NULL);
 	map_end_owner(module);
 	if (module->library == NULL) {
 		image_kernels_free(module->kernels);
@@ -123,6 +125,7 @@ end_parts_of(void *object, void *context)
 	struct module **at = &library->modules;
 
 	end_functions(library, context);
+	global_end(library, context);
 	while (*at != NULL) {
 		struct module *part = *at;
 		if (part->context == context) {
@@ -449,26 +452,7 @@ CUDA_EXPORT CUresult CUDAAPI
 cuModuleGetGlobal_v2(CUdeviceptr *dptr, size_t *bytes, CUmodule hmod, const char *name)
 {
 	struct module *module;
-	CUdeviceptr address;
-	size_t size;
 	CUresult result = find(hmod, &module);
 
-	if (result == CUDA_SUCCESS && (name == NULL || (dptr == NULL && bytes == NULL))) {
-		result = CUDA_ERROR_INVALID_VALUE;
-	}
-	if (result == CUDA_SUCCESS) {
-		result = remote_cuModuleGetGlobal_v2(&address, &size, hmod, name);
-	}
-	if (result == CUDA_SUCCESS) {
-		result = module_know_global(module, address, size);
-	}
-	if (result == CUDA_SUCCESS) {
-		if (dptr != NULL) {
-			*dptr = address;
-		}
-		if (bytes != NULL) {
-			*bytes = size;
-		}
-	}
-	return result;
+	return result == CUDA_SUCCESS ? global_get(module, name, dptr, bytes) : result;
 }

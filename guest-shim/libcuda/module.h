@@ -34,6 +34,7 @@ struct module {
 	struct module *library;        /* of a module that was made from a library */
 	struct context *context;       /* NULL for libraries */
 	struct function *functions;
+	struct global *globals;
 	struct module *modules;        /* of a library, one for each context */
 	struct module *next;
 };

@@ -90,6 +90,25 @@ add_block(void)
 	}
 }
 
+/* Those that have arrived are free: nobody else looks at them.  The lock is held. */
+static void
+take_back(struct lane *lane)
+{
+	struct slot **at = &staging.flying;
+
+	while (*at != NULL) {
+		struct slot *slot = *at;
+		if (!lane_done(lane, &slot->ticket)) {
+			at = &slot->next;
+			continue;
+		}
+		*at = slot->next;
+		slot->next = staging.free;
+		staging.free = slot;
+	}
+	staging.flying_end = at;
+}
+
 /* A slot for the calling thread; if need be one whose copy is waited for. */
 static struct slot *
 slot_take(struct lane *lane, bool may_wait)
@@ -98,6 +117,9 @@ slot_take(struct lane *lane, bool may_wait)
 	bool flying = false;
 
 	pthread_mutex_lock(&staging.lock);
+	if (staging.free == NULL) {
+		take_back(lane);
+	}
 	if (staging.free == NULL) {
 		add_block();
 	}
@@ -263,21 +285,22 @@ fetch_all(struct lane *lane, uint64_t context, struct copy_train *train, bool *r
 
 	/* All that was started must be finished, whatever happens. */
 	while (more || n_finished < n_started) {
-		struct fetch *fetch = &window[n_started % FETCH_WINDOW];
 		size_t n_held = n_started - n_finished;
-		fetch->slot = more && n_held < FETCH_WINDOW ? slot_take(lane, n_held == 0)
-							    : NULL;
-		if (fetch->slot != NULL) {
-			if (first != CUDA_SUCCESS || !copy_train_next(train, &fetch->piece)) {
-				slot_give(fetch->slot);
-				more = false;
-				continue;
+		struct slot *slot = NULL;
+		if (more && n_held < FETCH_WINDOW) {
+			slot = slot_take(lane, n_held == 0);
+		}
+		if (slot != NULL) {
+			struct fetch *fetch = &window[n_started % FETCH_WINDOW];
+			more = first == CUDA_SUCCESS && copy_train_next(train, &fetch->piece);
+			if (more) {
+				fetch->slot = slot;
+				first = fetch_start(lane, context, train, fetch);
 			}
-			first = fetch_start(lane, context, train, fetch);
-			if (first == CUDA_SUCCESS) {
+			if (more && first == CUDA_SUCCESS) {
 				n_started++;
 			} else {
-				slot_give(fetch->slot);
+				slot_give(slot);
 			}
 			continue;
 		}

@@ -266,15 +266,18 @@ cuStreamGetDevice(CUstream hStream, CUdevice *device)
 CUresult
 stream_synchronize(call_handle packed)
 {
+	struct context *context = thread_self.current;
 	uint64_t mark = copy_pending_mark();
-	CUresult result;
+	CUresult result = context_check(context);
 
-	if (!atomic_load_explicit(&thread_self.current->busy, memory_order_acquire)) {
-		result = context_check(thread_self.current);
-	} else {
+	if (result == CUDA_SUCCESS && !context_is_quiet(context, packed)) {
 		cuStreamSynchronize_args args = { .hStream = packed };
 		cuStreamSynchronize_ret ret = { 0 };
+		uint64_t wait = context_quiet_begin(context);
 		result = guest_call(CALL_cuStreamSynchronize, &args, &ret);
+		if (result == CUDA_SUCCESS) {
+			context_quiet_end(context, wait, packed);
+		}
 	}
 	CUresult copied = copy_pending_wait_stream(packed, mark);
 	return result != CUDA_SUCCESS ? result : copied;
@@ -305,8 +308,7 @@ cuStreamQuery(CUstream hStream)
 	if (result == CUDA_SUCCESS) {
 		result = guest_pack_stream(hStream, &args.hStream);
 	}
-	if (result == CUDA_SUCCESS &&
-		atomic_load_explicit(&context->busy, memory_order_acquire)) {
+	if (result == CUDA_SUCCESS && !context_is_quiet(context, args.hStream)) {
 		result = guest_call(CALL_cuStreamQuery, &args, &ret);
 	}
 	if (result == CUDA_SUCCESS) {

@@ -314,6 +314,58 @@ variables(CUmodule module)
 			(CUdeviceptr)(uintptr_t)&value));
 }
 
+/* What is waited for may be another context's than the current one, which has no work. */
+static void
+two_contexts(void)
+{
+	unsigned n = 20000, factor = 3;
+	CUcontext other;
+	CUdeviceptr d;
+	CUstream stream;
+	CUevent event;
+
+	DO(cuMemAlloc(&d, n * sizeof(unsigned)));
+	DO(cuMemsetD8(d, 1, n * sizeof(unsigned)));
+	DO(cuStreamCreate(&stream, 0));
+	DO(cuEventCreate(&event, CU_EVENT_DISABLE_TIMING));
+	DO(cuCtxCreate(&other, NULL, 0, 0));
+	void *arguments[] = { &d, &d, &factor, &n };
+	for (int by_event = 0; by_event < 2; by_event++) {
+		DO(cuCtxSetCurrent(context));
+		for (int i = 0; i < 100; i++) {
+			DO(cuLaunchKernel(scale, (n + 127) / 128, 1, 1, 128, 1, 1, 0, stream,
+				arguments, NULL));
+		}
+		DO(cuEventRecord(event, stream));
+		DO(cuCtxSetCurrent(other));
+		DO(by_event ? cuEventSynchronize(event) : cuStreamSynchronize(stream));
+		DO(cuCtxSetCurrent(context));
+		DO(cuEventQuery(event));
+	}
+	DO(cuCtxDestroy(other));
+	DO(cuEventDestroy(event));
+	DO(cuStreamDestroy(stream));
+	DO(cuMemFree(d));
+}
+
+static void
+set_variable(CUlibrary library, unsigned value)
+{
+	unsigned back = 0;
+	CUdeviceptr d;
+	size_t size;
+
+	for (int i = 0; i < 2; i++) { /* the second time its place is known */
+		DO(cuLibraryGetGlobal(&d, &size, library, "counter"));
+		value += (unsigned)i;
+		DO(cuMemcpyHtoD(d, &value, size));
+		DO(cuMemcpyDtoH(&back, d, size));
+		if (back != value) {
+			FAIL("the library's variable is %u, not %u", back, value);
+		}
+	}
+}
+
 /* Everything is gone after a reset, and all can be had again. */
 static void
 reset(void)
@@ -321,14 +373,21 @@ reset(void)
 	CUdeviceptr d;
 	CUstream stream;
 	CUcontext again;
+	CUlibrary library;
+	unsigned value = 4711;
 
 	DO(cuMemAlloc(&d, 4096));
 	DO(cuStreamCreate(&stream, 0));
+	DO(cuLibraryLoadData(&library, source, NULL, NULL, 0, NULL, NULL, 0));
+	set_variable(library, value);
 	DO(cuDevicePrimaryCtxReset(0));
 	DO(cuDevicePrimaryCtxRelease(0));
 	DO(cuDevicePrimaryCtxRetain(&again, 0));
 	DO(cuCtxSetCurrent(again));
 	EXPECT(CUDA_ERROR_INVALID_VALUE, cuMemFree(d));
+	/* The library is there still; its variable lies in a new context. */
+	set_variable(library, value + 1);
+	DO(cuLibraryUnload(library));
 	if (wild) {
 		EXPECT(CUDA_ERROR_INVALID_HANDLE, cuStreamSynchronize(stream));
 	}
@@ -380,6 +439,7 @@ main(int argc, char **argv)
 	for (size_t i = 0; i < 4; i++) {
 		pthread_join(threads[i], NULL);
 	}
+	two_contexts();
 	reset();
 	puts("PASS");
 	return 0;

@@ -33,19 +33,22 @@ def free_port():
 class Daemon:
     """outboardd on a unix socket and a TCP port, gone when the with block ends."""
 
+    host = '127.0.0.1'
+    prefix = ()         # what to put before its command
+
     def __init__(self, *options):
         self.options = options
 
     def __enter__(self):
         self.folder = tempfile.TemporaryDirectory(prefix='outboard-test-')
         self.port = free_port()
-        self.tcp = f'tcp://127.0.0.1:{self.port}'
+        self.tcp = f'tcp://{self.host}:{self.port}'
         self.unix = f'unix://{self.folder.name}/socket'
         self.log_path = pathlib.Path(self.folder.name) / 'log'
         with open(self.log_path, 'w', encoding='utf-8') as log:
             self.process = subprocess.Popen(
-                [os.environ['OUTBOARDD'], '--listen', self.tcp, '--listen', self.unix,
-                 '--driver', os.environ.get('OUTBOARD_DRIVER', 'soft'),
+                [*self.prefix, os.environ['OUTBOARDD'], '--listen', self.tcp,
+                 '--listen', self.unix, '--driver', os.environ.get('OUTBOARD_DRIVER', 'soft'),
                  '--worker', os.environ['OUTBOARD_WORKER'], '--log', 'info', *self.options],
                 stdout=log, stderr=log, stdin=subprocess.DEVNULL)
         try:
