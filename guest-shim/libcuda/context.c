@@ -30,6 +30,7 @@ static struct {
 		unsigned n_retained;
 		unsigned flags;
 	} primary[CALL_DEVICES_MAX];
+	struct context *all; /* even those that are gone: found, they are no leak */
 	atomic_ullong last_id;
 } contexts = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
@@ -86,6 +87,8 @@ context_adopt(CUcontext handle, CUdevice device, unsigned flags, bool primary,
 	context->flags = flags;
 	context->primary = primary;
 	context->id = ++contexts.last_id;
+	context->next = contexts.all;
+	contexts.all = context;
 	handle_set(HANDLE_CUcontext, handle, context);
 	*ret_context = context;
 	return CUDA_SUCCESS;

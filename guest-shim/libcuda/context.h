@@ -20,6 +20,7 @@ struct context {
 	unsigned flags;
 	bool primary;
 	unsigned long long id;
+	struct context *next; /* of all there ever were */
 	_Atomic CUresult sticky;  /* the error that spoiled it, or 0 */
 	atomic_bool destroyed;
 	/* 0: all that was sent is known to be done.  CONTEXT_BUSY: something was sent since.
