@@ -25,17 +25,17 @@ class Gate:
         self.program, self.daemon, self.server = program, daemon, server
         self.base = self.measure()
 
-    def measure(self, **settings):
+    def measure(self, env=None, **settings):
         words = [f'{name}={value}' for name, value in {**NOTHING, **settings}.items()]
         result = self.daemon.run(self.program, *words, server=self.server,
-                                 env={'OUTBOARD_STATS': '1'})
+                                 env={'OUTBOARD_STATS': '1', **(env or {})})
         statistics = measure.statistics(result.stderr)
         expect(result.returncode == 0 and statistics is not None, f'microbench {words}', result)
         return statistics
 
-    def trips(self, **settings):
+    def trips(self, env=None, **settings):
         """Round trips that these settings add."""
-        return self.measure(**settings)['round_trips'] - self.base['round_trips']
+        return self.measure(env, **settings)['round_trips'] - self.base['round_trips']
 
 
 def counts(gate):
@@ -55,9 +55,14 @@ def counts(gate):
             ('1000 queries of the device', {'queries': 1000}, 0),
             # Where it is, and its value at the end.
             ('1000 copies to a variable', {'variables': 1000}, 2),
-            ('100 pairs of malloc and free', {'mallocs': 100}, 100)):
+            ('100 pairs of malloc and free', {'mallocs': 100}, 1)):
         trips = gate.trips(**settings)
         expect(trips == wanted, f'{what} take {trips} round trips, not {wanted}')
+    # A block of 1 MiB is kept if it is at most a quarter of all.
+    for size, wanted in ('0', 100), ('3M', 100), ('4M', 1):
+        trips = gate.trips({'OUTBOARD_MEMORY_CACHE': size}, mallocs=100)
+        expect(trips == wanted, f'with {size} for freed memory 100 pairs of malloc and free take '
+                                f'{trips} round trips, not {wanted}')
     few, many = gate.trips(loop=20), gate.trips(loop=320)
     expect(few == many, f'300 more rounds of an asynchronous loop take {many - few} round trips')
     expect(few <= 6, f'an asynchronous loop takes {few} round trips')

@@ -6,6 +6,7 @@
 #include "host-server/dispatch.h"
 
 #include <errno.h>
+#include <string.h>
 
 #include "common/checked.h"
 #include "common/log.h"
@@ -174,7 +175,7 @@ int
 dispatch(struct session *s, const struct server_call *call)
 {
 	const struct call_info *info = call->info;
-	union any_ret ret = { 0 };
+	union any_ret ret;
 
 	if (!s->greeted && info->number != CALL_session_hello) {
 		log_warning("dispatch: %s before session_hello", info->name);
@@ -182,6 +183,9 @@ dispatch(struct session *s, const struct server_call *call)
 	}
 	if (info->ret_size > sizeof(ret)) {
 		return -EMSGSIZE;
+	}
+	if (!info->one_way) {
+		memset(&ret, 0, info->ret_size);
 	}
 	s->call = call;
 	s->deferred = false;

@@ -57,16 +57,14 @@ struct params {
 };
 
 static CUresult
-params_init(struct params *params, struct session *s, call_handle function,
+params_init(struct params *params, struct session *s, struct object *function,
 	const call_params *given)
 {
-	enum handle_type type = (enum handle_type)handle_type_of(function);
-	struct object *object = object_find(s->objects, type, function);
 	uint32_t wanted;
 
 	params->size = given->call_params_len;
 	memcpy(params->bytes, given->call_params_val, params->size);
-	if (object == NULL || !params_size(s, object, &wanted)) {
+	if (!params_size(s, function, &wanted)) {
 		memset(params->bytes + params->size, 0, sizeof(params->bytes) - params->size);
 	} else if (params->size < wanted) {
 		return CUDA_ERROR_INVALID_VALUE;
@@ -79,23 +77,31 @@ params_init(struct params *params, struct session *s, call_handle function,
 	return CUDA_SUCCESS;
 }
 
+/* CUDA takes a kernel for a function, too. */
+static struct object *
+find_function(struct session *s, call_handle handle)
+{
+	bool kernel = handle_type_of(handle) == HANDLE_CUkernel;
+
+	return object_find(s->objects, kernel ? HANDLE_CUkernel : HANDLE_CUfunction, handle);
+}
+
 CUresult
 serve_cuLaunchKernel(struct session *s, const void *argp, void *outp)
 {
 	const cuLaunchKernel_args *args = argp;
-	CUfunction function = NULL;
+	struct object *function = find_function(s, args->f);
 	CUstream stream = NULL;
 	struct params params;
 
-	if (!session_find_function(s, args->f, &function) ||
-		!session_find_stream(s, args->hStream, &stream)) {
+	if (function == NULL || !session_find_stream(s, args->hStream, &stream)) {
 		return CUDA_ERROR_INVALID_HANDLE;
 	}
-	CUresult result = params_init(&params, s, args->f, &args->params);
+	CUresult result = params_init(&params, s, function, &args->params);
 	if (result != CUDA_SUCCESS) {
 		return result;
 	}
-	return s->driver->cuLaunchKernel(function, args->gridDimX, args->gridDimY,
+	return s->driver->cuLaunchKernel(function->cuda, args->gridDimX, args->gridDimY,
 		args->gridDimZ, args->blockDimX, args->blockDimY, args->blockDimZ,
 		args->sharedMemBytes, stream, NULL, params.extra);
 }
@@ -139,18 +145,17 @@ serve_cuLaunchKernelEx(struct session *s, const void *argp, void *outp)
 {
 	const cuLaunchKernelEx_args *args = argp;
 	CUlaunchAttribute attributes[CALL_LAUNCH_ATTRS_MAX] = { 0 };
-	CUfunction function = NULL;
+	struct object *function = find_function(s, args->f);
 	CUstream stream = NULL;
 	struct params params;
 
-	if (!session_find_function(s, args->f, &function) ||
-		!session_find_stream(s, args->hStream, &stream)) {
+	if (function == NULL || !session_find_stream(s, args->hStream, &stream)) {
 		return CUDA_ERROR_INVALID_HANDLE;
 	}
 	if (!attributes_take(&args->attrs, attributes)) {
 		return CUDA_ERROR_NOT_SUPPORTED;
 	}
-	CUresult result = params_init(&params, s, args->f, &args->params);
+	CUresult result = params_init(&params, s, function, &args->params);
 	if (result != CUDA_SUCCESS) {
 		return result;
 	}
@@ -166,5 +171,5 @@ serve_cuLaunchKernelEx(struct session *s, const void *argp, void *outp)
 		.attrs = attributes,
 		.numAttrs = args->attrs.call_launch_attrs_len,
 	};
-	return s->driver->cuLaunchKernelEx(&config, function, NULL, params.extra);
+	return s->driver->cuLaunchKernelEx(&config, function->cuda, NULL, params.extra);
 }

@@ -50,7 +50,18 @@ struct call_ret_head {
 };
 
 /* NULL if there is no such procedure. */
-const struct call_info *call_find(uint32_t number);
+static inline const struct call_info *
+call_find(uint32_t number)
+{
+	uint32_t high = number >> 8, low = number & 0xff;
+
+	if (high >= CALL_DOMAINS_MAX || low >= call_domains[high].n_calls) {
+		return NULL;
+	}
+	const struct call_info *info = &call_domains[high].calls[low];
+	return info->name != NULL ? info : NULL;
+}
+
 /* "cuMemAlloc_v2", or "procedure 0x..." is not known: "?". */
 const char *call_name(uint32_t number);
 

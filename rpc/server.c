@@ -20,6 +20,8 @@
 #define IN_SIZE (128u << 10)
 #define OUT_SIZE (256u << 10)
 #define RECORD_MAX_BEFORE_HELLO 4096
+/* More than any header with its credentials. */
+#define HEAD_MAX (MESSAGE_CALL_SIZE_MAX + 256)
 
 struct server {
 	struct stream *stream;
@@ -120,9 +122,8 @@ server_counters(const struct server *s)
 
 /* ---- bytes in ---- */
 
-/* Make sure that n bytes lie in the buffer.  1, 0 (not yet), or negative errno. */
 static int
-fill(struct server *s, size_t n)
+receive(struct server *s, size_t n)
 {
 	while (s->in_end - s->in_at < n) {
 		if (s->in_at > 0 && IN_SIZE - s->in_at < n) {
@@ -142,6 +143,13 @@ fill(struct server *s, size_t n)
 		s->counters.bytes_in += (uint64_t)got;
 	}
 	return 1;
+}
+
+/* Make sure that n bytes lie in the buffer.  1, 0 (not yet), or negative errno. */
+static inline int
+fill(struct server *s, size_t n)
+{
+	return s->in_end - s->in_at >= n ? 1 : receive(s, n);
 }
 
 bool
@@ -216,9 +224,32 @@ refuse_rpc_version(struct server *s, uint32_t xid)
 	return server_flush(s);
 }
 
-/* What concerns the program, before the procedure.  1: go on.  0: answered. */
+/* A header, and the call that it is for: NULL if it is for none of ours. */
+struct head {
+	struct message_call call;
+	const struct call_info *info;
+};
+
 static int
-check_program(struct server *s, const struct message_call *call)
+read_head(const uint8_t *record, size_t size, struct head *ret_head)
+{
+	struct head head = { .info = NULL };
+
+	int r = message_get_call(record, size, &head.call);
+	if (r < 0) {
+		return -EPROTO;
+	}
+	if (head.call.rpcvers == RPC_MSG_VERSION && head.call.prog == OUTBOARD_PROGRAM &&
+		head.call.vers == OUTBOARD_VERSION) {
+		head.info = call_find(head.call.proc);
+	}
+	*ret_head = head;
+	return 0;
+}
+
+/* What is for none of our calls. */
+static int
+refuse_unknown(struct server *s, const struct message_call *call)
 {
 	if (call->rpcvers != RPC_MSG_VERSION) {
 		return refuse_rpc_version(s, call->xid);
@@ -229,10 +260,8 @@ check_program(struct server *s, const struct message_call *call)
 	if (call->vers != OUTBOARD_VERSION) {
 		return refuse(s, call, PROG_MISMATCH);
 	}
-	if (call->proc == NULLPROC) {
-		return server_reply_error(s, call->xid, SUCCESS);
-	}
-	return call_find(call->proc) != NULL ? 1 : refuse(s, call, PROC_UNAVAIL);
+	return call->proc == NULLPROC ? server_reply_error(s, call->xid, SUCCESS)
+				      : refuse(s, call, PROC_UNAVAIL);
 }
 
 static int
@@ -285,83 +314,62 @@ head_size(const struct call_info *info, const uint8_t *args, size_t size, size_t
 
 /* A record that lies in memory as a whole. */
 static int
-take_whole(struct server *s, uint8_t *record, size_t size, struct server_call *ret_call)
+take_whole(struct server *s, const struct head *head, uint8_t *record, size_t size,
+	struct server_call *ret_call)
 {
-	struct message_call call;
+	const struct call_info *info = head->info;
 
-	if (message_get_call(record, size, &call) < 0) {
-		return -EPROTO;
+	if (info == NULL) {
+		return refuse_unknown(s, &head->call);
 	}
-	int r = check_program(s, &call);
-	if (r <= 0) {
-		return r;
-	}
-	const struct call_info *info = call_find(call.proc);
-	uint8_t *args = record + call.size;
-	size_t args_size = size - call.size, payload = 0;
+	uint8_t *args = record + head->call.size;
+	size_t args_size = size - head->call.size, payload = 0;
 	if (info->payload.has) {
-		ssize_t head = head_size(info, args, args_size, args_size, &payload);
-		if (head < 0) {
-			return refuse(s, &call, GARBAGE_ARGS);
+		ssize_t used = head_size(info, args, args_size, args_size, &payload);
+		if (used < 0) {
+			return refuse(s, &head->call, GARBAGE_ARGS);
 		}
 		message_put_u32(args + info->payload.wire_at, 0);
-		s->whole_payload = args + head;
-		args_size = (size_t)head;
+		s->whole_payload = args + used;
+		args_size = (size_t)used;
 	}
-	r = decode(s, info, args, args_size);
+	int r = decode(s, info, args, args_size);
 	if (r == -EBADMSG) {
-		return refuse(s, &call, GARBAGE_ARGS);
+		return refuse(s, &head->call, GARBAGE_ARGS);
 	}
 	s->payload_size = payload;
-	return r < 0 ? r : give_out(s, info, call.xid, ret_call);
+	return r < 0 ? r : give_out(s, info, head->call.xid, ret_call);
 }
 
 /* A record in one fragment whose payload stays in the stream. */
 static int
-take_head(struct server *s, size_t size, struct server_call *ret_call)
+take_head(struct server *s, const struct head *head, size_t size, struct server_call *ret_call)
 {
-	struct message_call call;
+	const struct message_call *call = &head->call;
+	const struct call_info *info = head->info;
 	uint8_t *record = s->in + s->in_at + MESSAGE_MARK_SIZE;
 	size_t have = s->in_end - s->in_at - MESSAGE_MARK_SIZE;
+	size_t payload;
 
 	have = have < size ? have : size;
-	int r = message_get_call(record, have, &call);
-	if (r < 0) {
-		return -EPROTO; /* the caller has filled in more than any header needs */
-	}
-	const struct call_info *info = call_find(call.proc);
-	size_t payload;
-	ssize_t head = head_size(info, record + call.size, have - call.size, size - call.size,
-		&payload);
-	r = head < 0 ? -EBADMSG : 0;
+	ssize_t args_size = head_size(info, record + call->size, have - call->size,
+		size - call->size, &payload);
+	int r = args_size < 0 ? -EBADMSG : 0;
 	if (r == 0) {
-		message_put_u32(record + call.size + info->payload.wire_at, 0);
-		r = decode(s, info, record + call.size, (size_t)head);
+		message_put_u32(record + call->size + info->payload.wire_at, 0);
+		r = decode(s, info, record + call->size, (size_t)args_size);
 	}
 	if (r == -ENOMEM) {
 		return r;
 	}
-	size_t used = call.size + (r == 0 ? (size_t)head : 0);
+	size_t used = call->size + (r == 0 ? (size_t)args_size : 0);
 	consume(s, MESSAGE_MARK_SIZE + used);
 	s->payload_left = size - used;
 	if (r < 0) {
-		return refuse(s, &call, GARBAGE_ARGS);
+		return refuse(s, call, GARBAGE_ARGS);
 	}
 	s->payload_size = payload;
-	return give_out(s, info, call.xid, ret_call);
-}
-
-static bool
-has_payload(const uint8_t *record, size_t size)
-{
-	struct message_call call;
-
-	if (message_get_call(record, size, &call) < 0 || call.rpcvers != RPC_MSG_VERSION ||
-		call.prog != OUTBOARD_PROGRAM || call.vers != OUTBOARD_VERSION) {
-		return false;
-	}
-	const struct call_info *info = call_find(call.proc);
-	return info != NULL && info->payload.has;
+	return give_out(s, info, call->xid, ret_call);
 }
 
 /* ---- records in pieces ---- */
@@ -428,9 +436,11 @@ next_gathered(struct server *s, struct server_call *ret_call)
 		return r;
 	}
 	size_t size = s->whole_len;
+	struct head head;
 	s->gathering = false;
 	s->whole_len = 0;
-	return take_whole(s, s->whole, size, ret_call);
+	r = read_head(s->whole, size, &head);
+	return r < 0 ? r : take_whole(s, &head, s->whole, size, ret_call);
 }
 
 /* One record.  1: a call.  0: nothing whole yet.  2: answered inside, look again. */
@@ -450,20 +460,26 @@ next_record(struct server *s, struct server_call *ret_call)
 	if (size > s->record_max) {
 		return -EMSGSIZE;
 	}
-	/* Enough to see which call it is, and its arguments if they are short. */
-	size_t head = MESSAGE_CALL_SIZE_MAX + 256;
-	head = head < size ? head : size;
-	if (mark & MESSAGE_LAST) {
-		r = fill(s, MESSAGE_MARK_SIZE + head);
-		if (r <= 0) {
-			return r == -ENODATA ? -ECONNRESET : r;
-		}
-		if (has_payload(s->in + s->in_at + MESSAGE_MARK_SIZE, head)) {
-			r = take_head(s, size, ret_call);
-			return r == 0 ? 2 : r;
-		}
+	if (!(mark & MESSAGE_LAST)) {
+		r = gather_begin(s, mark);
+		return r < 0 ? r : 2;
 	}
-	if (!(mark & MESSAGE_LAST) || MESSAGE_MARK_SIZE + size > IN_SIZE) {
+	/* Enough to see which call it is, and its arguments if they are short. */
+	size_t first = size < HEAD_MAX ? size : HEAD_MAX;
+	r = fill(s, MESSAGE_MARK_SIZE + first);
+	if (r <= 0) {
+		return r == -ENODATA ? -ECONNRESET : r;
+	}
+	struct head head;
+	r = read_head(s->in + s->in_at + MESSAGE_MARK_SIZE, first, &head);
+	if (r < 0) {
+		return r;
+	}
+	if (head.info != NULL && head.info->payload.has) {
+		r = take_head(s, &head, size, ret_call);
+		return r == 0 ? 2 : r;
+	}
+	if (MESSAGE_MARK_SIZE + size > IN_SIZE) {
 		r = gather_begin(s, mark);
 		return r < 0 ? r : 2;
 	}
@@ -472,7 +488,7 @@ next_record(struct server *s, struct server_call *ret_call)
 		return r == -ENODATA ? -ECONNRESET : r;
 	}
 	uint8_t *record = s->in + s->in_at + MESSAGE_MARK_SIZE;
-	r = take_whole(s, record, size, ret_call);
+	r = take_whole(s, &head, record, size, ret_call);
 	consume(s, MESSAGE_MARK_SIZE + size);
 	return r == 0 ? 2 : r;
 }

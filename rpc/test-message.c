@@ -134,6 +134,39 @@ headers_are_refused_when_they_lie(void **state)
 	assert_int_equal(message_get_call(header, MESSAGE_CALL_SIZE, &call), -EPROTO);
 }
 
+/* As libtirpc writes them, of every length, with a flavour or without. */
+static void
+headers_may_have_credentials(void **state)
+{
+	char credentials[MAX_AUTH_BYTES] = "", verifier[MAX_AUTH_BYTES] = "";
+	uint8_t header[MESSAGE_CALL_SIZE_MAX];
+	struct message_call call;
+
+	for (u_int round = 0; round < 3000; round++) {
+		struct rpc_msg message = { .rm_xid = round, .rm_direction = CALL };
+		u_int lens[2] = { 0, 0 };
+		for (int i = 0; i < 2; i++) {
+			lens[i] = rand() % 2 ? 0 : (u_int)rand() % (MAX_AUTH_BYTES + 1);
+		}
+		message.rm_call.cb_rpcvers = RPC_MSG_VERSION;
+		message.rm_call.cb_proc = 9;
+		message.rm_call.cb_cred = (struct opaque_auth){ .oa_flavor = rand() % 3,
+			.oa_base = credentials, .oa_length = lens[0] };
+		message.rm_call.cb_verf = (struct opaque_auth){ .oa_flavor = rand() % 3,
+			.oa_base = verifier, .oa_length = lens[1] };
+		XDR xdr;
+		xdrmem_create(&xdr, (char *)header, sizeof(header), XDR_ENCODE);
+		assert_true(xdr_callmsg(&xdr, &message));
+		size_t size = xdr_getpos(&xdr);
+		assert_int_equal(message_get_call(header, sizeof(header), &call), 0);
+		assert_int_equal(call.size, size);
+		assert_int_equal(call.xid, round);
+		assert_int_equal(call.proc, 9);
+		assert_int_equal(message_get_call(header, size, &call), 0);
+		assert_int_equal(message_get_call(header, size - 1, &call), -EAGAIN);
+	}
+}
+
 static void
 every_payload_is_where_the_table_says(void **state)
 {
@@ -167,6 +200,7 @@ main(void)
 		cmocka_unit_test(a_launch_is_these_bytes),
 		cmocka_unit_test(a_launch_by_hand_is_rpcgens),
 		cmocka_unit_test(headers_are_refused_when_they_lie),
+		cmocka_unit_test(headers_may_have_credentials),
 		cmocka_unit_test(every_payload_is_where_the_table_says),
 	};
 

@@ -28,6 +28,7 @@
 #include "guest-shim/libcuda/extent.h"
 #include "guest-shim/libcuda/guest.h"
 #include "guest-shim/libcuda/session.h"
+#include "guest-shim/libcuda/setting.h"
 #include "guest-shim/libcuda/stats.h"
 
 #define PAGE 4096
@@ -71,22 +72,9 @@ static struct {
 static uint64_t
 wanted_size(void)
 {
-	const char *text = getenv("OUTBOARD_ARENA_SIZE");
-	uint64_t size = SIZE_DEFAULT;
+	uint64_t size = setting_size("OUTBOARD_ARENA_SIZE", SIZE_DEFAULT);
 	struct rlimit limit;
 
-	if (text != NULL && *text != '\0') {
-		char *end;
-		size = strtoull(text, &end, 10);
-		unsigned shift = *end == 'K' ? 10 : *end == 'M' ? 20 : *end == 'G' ? 30 : 0;
-		end += shift != 0;
-		if (*end != '\0' || end == text || size > UINT64_MAX >> shift) {
-			log_warning("arena: OUTBOARD_ARENA_SIZE must be like 512M or 16G");
-			size = SIZE_DEFAULT;
-		} else {
-			size <<= shift;
-		}
-	}
 	size = size < CALL_ARENA_MIB_MAX * MIB ? size : CALL_ARENA_MIB_MAX * MIB;
 	/* Beyond this, making the file that large would be a signal, not an error. */
 	if (getrlimit(RLIMIT_FSIZE, &limit) == 0 && size > limit.rlim_cur) {

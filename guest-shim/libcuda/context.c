@@ -15,6 +15,7 @@
 #include "guest-shim/libcuda/guest.h"
 #include "guest-shim/libcuda/limit.h"
 #include "guest-shim/libcuda/map.h"
+#include "guest-shim/libcuda/memory_cache.h"
 #include "guest-shim/libcuda/module.h"
 #include "guest-shim/libcuda/session.h"
 #include "guest-shim/libcuda/stream.h"
@@ -30,6 +31,7 @@ static struct {
 		unsigned n_retained;
 		unsigned flags;
 	} primary[CALL_DEVICES_MAX];
+	struct context *all; /* even those that are gone: found, they are no leak */
 	atomic_ullong last_id;
 } contexts = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
@@ -65,6 +67,12 @@ context_get(CUcontext handle, struct context **ret_context)
 	return CUDA_SUCCESS;
 }
 
+bool
+context_is_only_one(void)
+{
+	return atomic_load_explicit(&contexts.last_id, memory_order_relaxed) <= 1;
+}
+
 /* An object for a context that the host has just made. */
 static CUresult
 context_adopt(CUcontext handle, CUdevice device, unsigned flags, bool primary,
@@ -80,6 +88,8 @@ context_adopt(CUcontext handle, CUdevice device, unsigned flags, bool primary,
 	context->flags = flags;
 	context->primary = primary;
 	context->id = ++contexts.last_id;
+	context->next = contexts.all;
+	contexts.all = context;
 	handle_set(HANDLE_CUcontext, handle, context);
 	*ret_context = context;
 	return CUDA_SUCCESS;
@@ -96,6 +106,7 @@ context_end(struct context *context)
 	module_end_all(context);
 	map_end_context(context);
 	limit_forget(context);
+	memory_cache_end_context(context);
 }
 
 /* ---- primary contexts ---- */
@@ -503,124 +514,4 @@ cuCtxSetSharedMemConfig(CUsharedconfig config)
 
 	return config > CU_SHARED_MEM_CONFIG_EIGHT_BYTE_BANK_SIZE ? CUDA_ERROR_INVALID_VALUE
 								  : context_current(&context);
-}
-
-/* ---- synchronisation ---- */
-
-/* Copies may use a stream of another context than the current one, which is the one that is
- * touched: with several contexts none is known to be idle. */
-static bool
-is_only_one(void)
-{
-	return atomic_load_explicit(&contexts.last_id, memory_order_relaxed) == 1;
-}
-
-bool
-context_is_idle(const struct context *context)
-{
-	return atomic_load_explicit(&context->busy, memory_order_acquire) == 0 && is_only_one();
-}
-
-uint64_t
-context_wait_begin(struct context *context)
-{
-	static _Atomic uint64_t last_wait;
-	uint64_t wait = atomic_fetch_add(&last_wait, 1) + 1;
-
-	/* Before it is sent: what is posted after that is not waited for. */
-	atomic_store(&context->busy, wait);
-	return wait;
-}
-
-void
-context_wait_end(struct context *context, uint64_t wait)
-{
-	/* Idle only now, and not if something was sent, or another thread waits for
-	 * something that was sent, meanwhile. */
-	atomic_compare_exchange_strong(&context->busy, &wait, 0);
-}
-
-/* A stream is quiet as long as busy has the number of a wait for that stream.  Both are in
- * one word, so that a place that streams share holds what belongs together.  Nothing need be
- * known of generations: that a stream was made was sent, too. */
-static uint64_t
-quiet_word(call_handle stream, uint64_t wait)
-{
-	return wait * HANDLE_INDEX_MAX + (stream_is_legacy(stream) ? 0 : handle_index_of(stream));
-}
-
-static size_t
-quiet_place(call_handle stream)
-{
-	return stream_is_legacy(stream) ? CONTEXT_QUIET : handle_index_of(stream) % CONTEXT_QUIET;
-}
-
-bool
-context_is_quiet(const struct context *context, call_handle stream)
-{
-	uint64_t busy = atomic_load_explicit(&context->busy, memory_order_acquire);
-
-	return is_only_one() &&
-		(busy == 0 || (busy != CONTEXT_BUSY &&
-			atomic_load(&context->quiet[quiet_place(stream)]) ==
-				quiet_word(stream, busy)));
-}
-
-uint64_t
-context_quiet_begin(struct context *context)
-{
-	uint64_t busy = atomic_load(&context->busy);
-
-	/* If nothing was sent since another wait began, its number will do. */
-	return busy == CONTEXT_BUSY ? context_wait_begin(context) : busy;
-}
-
-void
-context_quiet_end(struct context *context, uint64_t wait, call_handle stream)
-{
-	atomic_store(&context->quiet[quiet_place(stream)], quiet_word(stream, wait));
-}
-
-CUresult
-context_synchronize(void)
-{
-	struct context *context;
-	CUresult result = context_current(&context);
-
-	if (result != CUDA_SUCCESS) {
-		return result;
-	}
-	if (!context_is_idle(context)) {
-		cuCtxSynchronize_args args = { 0 };
-		cuCtxSynchronize_ret ret = { 0 };
-		uint64_t wait = context_wait_begin(context);
-		result = guest_call(CALL_cuCtxSynchronize, &args, &ret);
-		if (result == CUDA_SUCCESS) {
-			context_wait_end(context, wait);
-		}
-	}
-	CUresult copied = copy_pending_wait_all();
-	return result != CUDA_SUCCESS ? result : copied;
-}
-
-CUDA_EXPORT CUresult CUDAAPI
-cuCtxSynchronize(void)
-{
-	return context_synchronize();
-}
-
-CUDA_EXPORT CUresult CUDAAPI
-cuCtxSynchronize_v2(CUcontext ctx)
-{
-	struct context *context;
-	CUresult result = context_get(ctx, &context);
-
-	if (result != CUDA_SUCCESS) {
-		return result;
-	}
-	struct context *current = thread_self.current;
-	thread_self.current = context;
-	result = context_synchronize();
-	thread_self.current = current;
-	return result;
 }

@@ -28,13 +28,15 @@ struct context {
 	unsigned flags;
 	bool primary;
 	unsigned long long id;
+	struct context *next; /* of all there ever were */
 	_Atomic CUresult sticky;  /* the error that spoiled it, or 0 */
 	atomic_bool destroyed;
 	/* 0: all that was sent is known to be done.  CONTEXT_BUSY: something was sent since.
-	 * Else the number of a wait, since which nothing was sent. */
+	 * Else the number of a wait or a mark, since which nothing was sent. */
 	_Atomic uint64_t busy;
+	_Atomic uint64_t done; /* the last wait that has ended, by its number */
 	/* Streams that some wait was for, and the number of that wait; the last is for the
-	 * legacy stream (context.c). */
+	 * legacy stream (context_wait.c). */
 	_Atomic uint64_t quiet[CONTEXT_QUIET + 1];
 	atomic_uint n_nonblocking; /* streams that do not order themselves with stream 0 */
 	atomic_bool has_priorities;
@@ -66,6 +68,9 @@ context_touch(struct context *context)
 	}
 }
 
+/* Whether the process has never had another. */
+bool context_is_only_one(void);
+
 /* Whether nothing is left to wait for: in the context, or in one of its streams. */
 bool context_is_idle(const struct context *context);
 bool context_is_quiet(const struct context *context, call_handle stream);
@@ -75,6 +80,13 @@ void context_wait_end(struct context *context, uint64_t wait);
 /* The same for a wait for all in a stream. */
 uint64_t context_quiet_begin(struct context *context);
 void context_quiet_end(struct context *context, uint64_t wait, call_handle stream);
+
+/* A mark behind all that was sent so far; 0 if all of it is done. */
+uint64_t context_mark(struct context *context);
+/* Whether all that was sent before the mark is done. */
+bool context_is_done(const struct context *context, uint64_t mark);
+/* Whether waiting for the context waits for nothing that was sent after the mark. */
+bool context_can_wait(const struct context *context, uint64_t mark);
 
 /* The current context, or why there is none that can be used. */
 CUresult context_current(struct context **ret_context);

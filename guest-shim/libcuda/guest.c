@@ -116,6 +116,23 @@ guest_settle(struct lane *lane, CUresult result)
 	return result;
 }
 
+static inline CUresult
+post(struct lane *lane, const struct lane_message *message)
+{
+	uint64_t began = stats_begin();
+	int r = lane_post(lane, message);
+	if (__builtin_expect(began != 0, 0)) {
+		stats_posted(message->info, message->payload_size, began);
+	}
+	if (r < 0) {
+		return session_lost(r);
+	}
+	if (message->context != 0) {
+		context_touch(thread_self.current);
+	}
+	return CUDA_SUCCESS;
+}
+
 CUresult
 guest_post_payload(uint32_t number, void *args, const void *payload, size_t size)
 {
@@ -124,19 +141,17 @@ guest_post_payload(uint32_t number, void *args, const void *payload, size_t size
 	struct lane *lane;
 
 	CUresult result = guest_enter(message.info, &lane, &message.context);
-	if (result != CUDA_SUCCESS) {
-		return result;
-	}
-	uint64_t began = stats_begin();
-	int r = lane_post(lane, &message);
-	stats_posted(message.info, size, began);
-	if (r < 0) {
-		return session_lost(r);
-	}
-	if (message.context != 0) {
-		context_touch(thread_self.current);
-	}
-	return CUDA_SUCCESS;
+	return result == CUDA_SUCCESS ? post(lane, &message) : result;
+}
+
+CUresult
+guest_post_checked(const struct call_info *info, void *args)
+{
+	struct lane *lane = session_lane();
+
+	return lane != NULL ? post(lane, &(struct lane_message){ .info = info, .args = args,
+					    .context = handle_packed(thread_self.current->handle) })
+			    : session_error();
 }
 
 CUresult

@@ -15,6 +15,8 @@
  * one-way call, or else that of the link.  After guest_call: guest_call_end. */
 CUresult guest_post(uint32_t number, void *args);
 CUresult guest_call(uint32_t number, void *args, void *ret);
+/* For a caller that has just got its current context by context_current(). */
+CUresult guest_post_checked(const struct call_info *info, void *args);
 /* Frees what decoding the reply allocated. */
 void guest_call_end(uint32_t number, void *ret);
 /* The same with a payload for the host, and one from the host. */

@@ -34,10 +34,10 @@ check_block(const struct launch *l, struct function *function)
 {
 	const int *limits = session_device(thread_self.current->device)->attributes;
 
-	for (int i = 0; i < 3; i++) {
-		if (l->grid[i] == 0 || l->block[i] == 0 ||
-			l->grid[i] > (unsigned)limits[CU_DEVICE_ATTRIBUTE_MAX_GRID_DIM_X + i] ||
-			l->block[i] > (unsigned)limits[CU_DEVICE_ATTRIBUTE_MAX_BLOCK_DIM_X + i]) {
+	for (int i = 0; i < 3; i++) { /* 0 - 1 is more than any limit */
+		if (l->grid[i] - 1 >= (unsigned)limits[CU_DEVICE_ATTRIBUTE_MAX_GRID_DIM_X + i] ||
+			l->block[i] - 1 >=
+				(unsigned)limits[CU_DEVICE_ATTRIBUTE_MAX_BLOCK_DIM_X + i]) {
 			return CUDA_ERROR_INVALID_VALUE;
 		}
 	}
@@ -81,7 +81,7 @@ send_plain(const struct launch *l, call_handle stream, const struct image_kernel
 		.hStream = stream,
 		.params = { layout->params_size, (char *)params },
 	};
-	return guest_post(CALL_cuLaunchKernel, &args);
+	return guest_post_checked(call_find(CALL_cuLaunchKernel), &args);
 }
 
 static CUresult
@@ -97,7 +97,7 @@ send_extended(const struct launch *l, call_handle stream, const struct image_ker
 		.attrs = *attrs,
 		.params = { layout->params_size, (char *)params },
 	};
-	return guest_post(CALL_cuLaunchKernelEx, &args);
+	return guest_post_checked(call_find(CALL_cuLaunchKernelEx), &args);
 }
 
 static CUresult

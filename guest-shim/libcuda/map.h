@@ -21,6 +21,7 @@ struct map_entry {
 	uint64_t size; /* bytes, not 0 */
 	enum map_kind kind;
 	unsigned flags;          /* of the call that made it */
+	bool is_plain;           /* device memory of cuMemAlloc itself */
 	struct context *context; /* in which it was made */
 	void *owner;             /* variables: module or library */
 	unsigned long long id;   /* given by map_add, never used twice */

@@ -3,7 +3,11 @@
  *
  * Host memory is of the arena, which the host shares and pins.  Where there is none, or it
  * is full, it is the guest's own and ordinary: what makes that "pinned" is that the map
- * knows it, so that copies to it need not be waited for. */
+ * knows it, so that copies to it need not be waited for.
+ *
+ * Natively cudaFree waits for the device.  Here it does not: a block that was freed goes
+ * to the cache, and the wait is made up for by the allocation that gets it, if work from
+ * before may still use it. */
 #include <pthread.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -17,6 +21,7 @@
 #include "guest-shim/libcuda/copy_pending.h"
 #include "guest-shim/libcuda/guest.h"
 #include "guest-shim/libcuda/map.h"
+#include "guest-shim/libcuda/memory_cache.h"
 #include "guest-shim/libcuda/reserve.h"
 #include "guest-shim/libcuda/session.h"
 #include "guest-shim/libcuda/unsupported.h"
@@ -29,12 +34,95 @@
 /* One request for device memory, in whichever way. */
 struct request {
 	CUresult (*allocate)(struct request *request, CUdeviceptr *ret);
+	bool is_plain;
 	size_t size;     /* bytes that the map will know */
 	CUstream stream; /* of an asynchronous one */
 	size_t width, height;
 	unsigned element_size;
 	size_t pitch;
 };
+
+/* ---- what was freed ---- */
+
+static CUresult
+free_on_host(struct context *context, CUdeviceptr pointer)
+{
+	struct context *current = thread_self.current;
+
+	thread_self.current = context;
+	CUresult result = remote_cuMemFree_v2(pointer);
+	thread_self.current = current;
+	return result;
+}
+
+static CUresult
+keep_or_free(const struct map_entry *entry)
+{
+	struct memory_block block = { .start = entry->start, .size = entry->size,
+		.context = entry->context };
+	struct memory_block oldest;
+
+	if (!entry->is_plain || !context_is_only_one() ||
+		context_check(entry->context) != CUDA_SUCCESS ||
+		!memory_cache_wants(entry->size)) {
+		return free_on_host(entry->context, entry->start);
+	}
+	block.mark = context_mark(entry->context);
+	while (!memory_cache_put(&block)) {
+		if (memory_cache_take_oldest(&oldest)) {
+			(void)free_on_host(oldest.context, oldest.start);
+		}
+	}
+	return CUDA_SUCCESS;
+}
+
+/* Whether there was something to give back. */
+static bool
+free_all_kept(void)
+{
+	struct memory_block oldest;
+	bool any = false;
+
+	while (memory_cache_take_oldest(&oldest)) {
+		(void)free_on_host(oldest.context, oldest.start);
+		any = true;
+	}
+	return any;
+}
+
+static bool
+may_reuse(const struct memory_block *block)
+{
+	return context_is_done(block->context, block->mark) ||
+		context_can_wait(block->context, block->mark);
+}
+
+/* A kept block for a plain allocation.  false: there is none that could be had without
+ * waiting for more than cudaFree would have waited for. */
+static bool
+reuse(struct context *context, size_t size, CUdeviceptr *ret_pointer, CUresult *ret_result)
+{
+	struct memory_block block;
+
+	if (!memory_cache_take(context, size, may_reuse, &block)) {
+		return false;
+	}
+	CUresult result = context_is_done(context, block.mark) ? CUDA_SUCCESS
+							       : context_synchronize();
+	if (result == CUDA_SUCCESS) {
+		result = map_add(&(struct map_entry){ .start = block.start, .size = size,
+			.kind = MAP_DEVICE, .is_plain = true, .context = context });
+	}
+	if (result == CUDA_SUCCESS) {
+		*ret_pointer = block.start;
+	} else {
+		(void)free_on_host(context, block.start);
+	}
+	*ret_result = result;
+	return true;
+}
+
+/* ---- memory of the device ---- */
 
 static CUresult
 allocate(struct request *request, CUdeviceptr *ret_pointer)
@@ -46,6 +134,9 @@ allocate(struct request *request, CUdeviceptr *ret_pointer)
 
 	while (true) {
 		result = request->allocate(request, &pointer);
+		if (result == CUDA_ERROR_OUT_OF_MEMORY && free_all_kept()) {
+			result = request->allocate(request, &pointer);
+		}
 		if (result != CUDA_SUCCESS || reserve_range(pointer, request->size)) {
 			break;
 		}
@@ -70,7 +161,8 @@ allocate(struct request *request, CUdeviceptr *ret_pointer)
 		return result;
 	}
 	result = map_add(&(struct map_entry){ .start = pointer, .size = request->size,
-		.kind = MAP_DEVICE, .context = thread_self.current });
+		.kind = MAP_DEVICE, .is_plain = request->is_plain,
+		.context = thread_self.current });
 	if (result != CUDA_SUCCESS) {
 		(void)remote_cuMemFree_v2(pointer);
 		return result;
@@ -107,14 +199,18 @@ allocate_async(struct request *request, CUdeviceptr *ret)
 CUDA_EXPORT CUresult CUDAAPI
 cuMemAlloc_v2(CUdeviceptr *dptr, size_t bytesize)
 {
-	struct request request = { .allocate = allocate_plain, .size = bytesize };
+	struct request request = { .allocate = allocate_plain, .is_plain = true,
+		.size = bytesize };
 	struct context *context;
 	CUresult result = context_current(&context);
 
 	if (result == CUDA_SUCCESS && (dptr == NULL || bytesize == 0)) {
 		result = CUDA_ERROR_INVALID_VALUE;
 	}
-	return result == CUDA_SUCCESS ? allocate(&request, dptr) : result;
+	if (result != CUDA_SUCCESS || reuse(context, bytesize, dptr, &result)) {
+		return result;
+	}
+	return allocate(&request, dptr);
 }
 
 CUDA_EXPORT CUresult CUDAAPI
@@ -173,15 +269,8 @@ cuMemFree_v2(CUdeviceptr dptr)
 	if (result == CUDA_SUCCESS && !map_take(dptr, MAP_DEVICE, &entry)) {
 		result = CUDA_ERROR_INVALID_VALUE;
 	}
-	if (result != CUDA_SUCCESS) {
-		return result;
-	}
 	/* Any thread may free it, whatever its current context. */
-	struct context *current = thread_self.current;
-	thread_self.current = entry.context;
-	result = remote_cuMemFree_v2(dptr);
-	thread_self.current = current;
-	return result;
+	return result == CUDA_SUCCESS ? keep_or_free(&entry) : result;
 }
 
 CUDA_EXPORT CUresult CUDAAPI
@@ -199,6 +288,14 @@ cuMemFreeAsync(CUdeviceptr dptr, CUstream hStream)
 		result = CUDA_ERROR_INVALID_VALUE;
 	}
 	return result == CUDA_SUCCESS ? remote_cuMemFreeAsync(dptr, hStream) : result;
+}
+
+/* What the program has freed is free. */
+CUDA_EXPORT CUresult CUDAAPI
+cuMemGetInfo_v2(size_t *free, size_t *total)
+{
+	free_all_kept();
+	return remote_cuMemGetInfo_v2(free, total);
 }
 
 CUDA_EXPORT CUresult CUDAAPI

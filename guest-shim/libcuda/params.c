@@ -35,6 +35,17 @@ from_extra(const struct image_kernel *layout, void *const *extra, unsigned char 
 	return CUDA_SUCCESS;
 }
 
+/* Nearly all are pointers and words, which need no call. */
+static inline void
+copy_param(unsigned char *to, const void *from, size_t size)
+{
+	switch (size) {
+	case 4: memcpy(to, from, 4); break;
+	case 8: memcpy(to, from, 8); break;
+	default: memcpy(to, from, size); break;
+	}
+}
+
 CUresult
 params_pack(const struct image_kernel *layout, void *const *kernel_params, void *const *extra,
 	unsigned char *buffer)
@@ -56,7 +67,7 @@ params_pack(const struct image_kernel *layout, void *const *kernel_params, void 
 		if (kernel_params[i] == NULL) {
 			return CUDA_ERROR_INVALID_VALUE;
 		}
-		memcpy(buffer + param->offset, kernel_params[i], param->size);
+		copy_param(buffer + param->offset, kernel_params[i], param->size);
 	}
 	return CUDA_SUCCESS;
 }

@@ -103,6 +103,21 @@ class Daemon:
             capture_output=True, text=True, timeout=timeout, stdin=subprocess.DEVNULL,
             env={**os.environ, **(env or {})})
 
+    def run_linked(self, *command, server=None, timeout=300, env=None):
+        """A program that is linked with our libcuda, so that `outboard run` need not preload
+        it: a sanitizer's library can come first."""
+        clean = {name: value for name, value in os.environ.items()
+                 if name != 'LD_LIBRARY_PATH'}      # Meson's names the software device, too
+        return subprocess.run(
+            command, capture_output=True, text=True, timeout=timeout, stdin=subprocess.DEVNULL,
+            env={**clean, 'OUTBOARD_SERVER': server or self.tcp, **(env or {})})
+
+    def expect_no_reports(self):
+        """No sanitizer has found anything in a worker, once all guests are gone."""
+        wait_for(lambda: self.status_value(r'guests   (\d+)') == 0, 60, 'the end of the guests')
+        log = self.log()
+        expect('Sanitizer' not in log and 'runtime error' not in log, f'a worker:\n{log}')
+
 
 def wait_for(condition, seconds, what):
     end = time.monotonic() + seconds
