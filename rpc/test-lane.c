@@ -304,6 +304,32 @@ a_lone_one_way_call_leaves_by_itself(void **state)
 	pair_close(&p);
 }
 
+/* What is read into the server's buffer is copied from there: of a train of payloads that
+ * must not be much. */
+static void
+behind_a_large_payload_only_a_head_is_read_ahead(void **state)
+{
+	enum { SIZE = 64 << 10, HEAD = 2048 };
+	struct pair p;
+	struct server_call call;
+	cleanup_free uint8_t *data = random_bytes(2 * SIZE), *got = calloc(1, SIZE);
+
+	pair_open(&p, &(struct lane_options){ .no_flusher = true });
+	for (size_t i = 0; i < 2; i++) {
+		uint64_t before = server_counters(p.host.server)->bytes_in;
+		put(&p, i * SIZE, data + i * SIZE, SIZE);
+		assert_int_equal(server_next(p.host.server, &call), 1);
+		uint64_t ahead = server_counters(p.host.server)->bytes_in - before;
+		assert_true(i == 0 || ahead < HEAD);
+		assert_int_equal(call.payload_size, SIZE);
+		assert_int_equal(server_payload(p.host.server, got), 0);
+		assert_memory_equal(got, data + i * SIZE, SIZE);
+	}
+	lane_free(p.lane);
+	server_free(p.host.server);
+	free(p.host.memory);
+}
+
 static void
 stuck_in_both_directions_goes_on(void **state)
 {
@@ -401,6 +427,7 @@ main(void)
 		cmocka_unit_test(replies_may_come_in_any_order),
 		cmocka_unit_test(a_latched_error_is_told_once),
 		cmocka_unit_test(a_lone_one_way_call_leaves_by_itself),
+		cmocka_unit_test(behind_a_large_payload_only_a_head_is_read_ahead),
 		cmocka_unit_test(stuck_in_both_directions_goes_on),
 		cmocka_unit_test(a_dead_host_is_an_error_for_everybody),
 		cmocka_unit_test(many_threads_share_the_lane),
