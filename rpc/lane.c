@@ -236,7 +236,7 @@ lane_post(struct lane *lane, const struct lane_message *message)
 		return r;
 	}
 	lane->counters.one_way_calls++;
-	if (lane->out_len >= FLUSH_AT) {
+	if (lane->out_len >= FLUSH_AT || message->now) {
 		return lane_flush_locked(lane);
 	}
 	if (lane->out_len > 0) {

@@ -23,6 +23,7 @@ struct lane;
 struct lane_options {
 	unsigned spin_us;     /* spin this long for a reply before sleeping; 0: never */
 	bool no_flusher;      /* no thread: one-way calls leave with the next sync call */
+	struct lane *beside;  /* read this one, too, while stuck: the host may be, there */
 };
 
 /* Owns stream, even on failure. */
@@ -41,6 +42,7 @@ struct lane_message {
 	const void *payload;
 	size_t payload_size;
 	const int *fd; /* a descriptor that goes along, or NULL; see rpc/stream.h */
+	bool now;      /* a one-way call: send it now rather than soon */
 };
 
 /* Send a one-way call. */
@@ -77,6 +79,8 @@ int lane_flush(struct lane *lane);
 
 /* The first error of a one-way call that arrived and was not taken yet, else 0; takes it. */
 int lane_take_latched(struct lane *lane, uint32_t *ret_call);
+/* What the head of a reply that came over another connection says counts for this lane. */
+void lane_note_head(struct lane *lane, const struct call_ret_head *head);
 /* Whether descriptors can go along: the host is a process of this machine. */
 bool lane_is_local(const struct lane *lane);
 /* Bytes of kernels' output that the last reply announced. */

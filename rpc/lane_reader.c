@@ -92,6 +92,8 @@ finish(struct lane *lane, struct lane_reply *reply)
 
 /* ---- bytes ---- */
 
+static void read_arrived(struct lane *lane);
+
 /* Wait for bytes: by looking again and again for a while, then asleep. */
 static int
 wait_readable(struct lane *lane)
@@ -107,8 +109,15 @@ wait_readable(struct lane *lane)
 			sched_yield();
 		} while (now_ns() < until);
 	}
-	int ready = lane->stream->ops->wait(lane->stream, POLLIN, -1);
-	return ready < 0 ? ready : 0;
+	struct lane *beside = lane->options.beside;
+	for (;;) {
+		int timeout = beside != NULL ? STUCK_MS : -1;
+		int ready = lane->stream->ops->wait(lane->stream, POLLIN, timeout);
+		if (ready != 0) {
+			return ready < 0 ? ready : 0;
+		}
+		read_arrived(beside);
+	}
 }
 
 static ssize_t
@@ -181,7 +190,7 @@ fill(struct lane *lane, size_t size)
 /* ---- replies ---- */
 
 static void
-note_head(struct lane *lane, const struct call_ret_head *head)
+note_latched(struct lane *lane, const struct call_ret_head *head)
 {
 	uint64_t none = 0;
 
@@ -190,7 +199,23 @@ note_head(struct lane *lane, const struct call_ret_head *head)
 		atomic_compare_exchange_strong(&lane->latched, &none,
 			(uint64_t)head->lane.latched_call << 32 | (uint32_t)head->lane.latched);
 	}
+}
+
+static void
+note_head(struct lane *lane, const struct call_ret_head *head)
+{
+	note_latched(lane, head);
 	atomic_store(&lane->output, head->lane.output);
+}
+
+void
+lane_note_head(struct lane *lane, const struct call_ret_head *head)
+{
+	note_latched(lane, head);
+	/* It may have been overtaken by one that says that there is output. */
+	if (head->lane.output > 0) {
+		atomic_store(&lane->output, head->lane.output);
+	}
 }
 
 /* What ONC RPC itself refused, in CUDA's words. */
@@ -339,32 +364,63 @@ lane_wait(struct lane *lane, struct lane_reply *reply)
 	return lane_error(lane);
 }
 
+/* Become the one who reads, if nobody is. */
+static bool
+lead(struct lane *lane)
+{
+	HOLD_LOCK(&lane->read_lock);
+	if (lane->reading) {
+		return false;
+	}
+	return lane->reading = true;
+}
+
+static void
+lead_no_more(struct lane *lane)
+{
+	HOLD_LOCK(&lane->read_lock);
+	lane->reading = false;
+	pthread_cond_broadcast(&lane->progress);
+}
+
+/* Read what has arrived, unless somebody else does. */
+static void
+read_arrived(struct lane *lane)
+{
+	if (lane_error(lane) < 0 || !lead(lane)) {
+		return;
+	}
+	int r = 0;
+	while (r == 0 && (lane->stream->ops->wait(lane->stream, POLLIN, 0) & POLLIN)) {
+		r = read_record(lane);
+	}
+	if (r < 0) {
+		lane_fail(lane, r);
+	}
+	lead_no_more(lane);
+}
+
 int
 lane_read_while_sending(struct lane *lane)
 {
-	bool lead = false;
+	bool leads = lead(lane);
 	int r = 0;
 
-	pthread_mutex_lock(&lane->read_lock);
-	if (!lane->reading) {
-		lane->reading = lead = true;
-	}
-	pthread_mutex_unlock(&lane->read_lock);
-
-	short events = (short)(lead ? POLLIN | POLLOUT : POLLOUT);
+	short events = (short)(leads ? POLLIN | POLLOUT : POLLOUT);
 	int ready = lane->stream->ops->wait(lane->stream, events, STUCK_MS);
 	if (ready < 0) {
 		r = ready;
-	} else if (lead && (ready & POLLIN)) {
+	} else if (leads && (ready & POLLIN)) {
 		r = read_record(lane);
 	}
 	if (r < 0) {
 		r = lane_fail(lane, r);
 	}
-	if (lead) {
-		HOLD_LOCK(&lane->read_lock);
-		lane->reading = false;
-		pthread_cond_broadcast(&lane->progress);
+	if (leads) {
+		lead_no_more(lane);
+	}
+	if (ready == 0 && lane->options.beside != NULL) {
+		read_arrived(lane->options.beside);
 	}
 	return r < 0 ? r : lane_error(lane);
 }
