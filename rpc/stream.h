@@ -51,6 +51,9 @@ bool stream_is_local(const struct stream *s);
 /* The URL to use when no option says: $OUTBOARD_SERVER, else the line "server = URL" of
  * $OUTBOARD_CONFIG or /etc/outboard/client.conf, else STREAM_URL_DEFAULT. */
 void stream_configured_url(char *url, size_t size);
+/* How many connections large copies use: $OUTBOARD_CONNECTIONS, else "connections = N" of
+ * that file; negative if neither says. */
+int stream_configured_connections(void);
 
 /* Connect to a URL.  Caller frees.  On failure ret_why (if not NULL) gets a sentence. */
 int stream_connect(const char *url, struct stream **ret_stream, char *ret_why, size_t why_size);

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "common/cleanup.h"
+#include "guest-shim/libcuda/bulk.h"
 #include "guest-shim/libcuda/context.h"
 #include "guest-shim/libcuda/copy_pending.h"
 #include "guest-shim/libcuda/guest_lane.h"
@@ -91,6 +92,9 @@ copy_train_send(struct copy_train *train)
 	struct copy_piece piece;
 	CUresult result = CUDA_SUCCESS;
 
+	if (bulk_send(train, &result)) {
+		return result;
+	}
 	while (result == CUDA_SUCCESS && copy_train_next(train, &piece)) {
 		if (!piece.is_packed && buffer == NULL) {
 			buffer = malloc(CALL_PAYLOAD_MAX);
@@ -200,8 +204,12 @@ copy_train_fetch(struct copy_train *train)
 	struct lane_message message = { .info = call_find(CALL_copy_dtoh) };
 	struct fetch window[FETCH_WINDOW] = { { .buffer = NULL } };
 	struct lane *lane;
+	CUresult result;
 
-	CUresult result = guest_enter(message.info, &lane, &message.context);
+	if (bulk_fetch(train, &result)) {
+		return result;
+	}
+	result = guest_enter(message.info, &lane, &message.context);
 	if (result != CUDA_SUCCESS) {
 		return result;
 	}
