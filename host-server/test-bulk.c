@@ -110,17 +110,17 @@ leave_all(struct bench *b, struct link links[LINKS])
 
 /* ---- copies ---- */
 
-struct rows {
+struct place {
 	size_t at, pitch, width, height;
 };
 
-static struct rows
+static struct place
 random_rows(struct link *link)
 {
-	struct rows rows = { .width = 1 + dice(link, 3000), .height = 1 + dice(link, 300) };
+	struct place rows = { .width = 1 + dice(link, 3000), .height = 1 + dice(link, 300) };
 
 	if (dice(link, 2) == 0) {
-		rows = (struct rows){ .width = 1 + dice(link, MIB), .height = 1 };
+		rows = (struct place){ .width = 1 + dice(link, MIB), .height = 1 };
 	}
 	rows.pitch = rows.width + dice(link, 2) * dice(link, 5000);
 	rows.at = dice(link, (uint32_t)(ROOM - rows.pitch * rows.height + 1));
@@ -136,7 +136,7 @@ post(struct link *link, uint32_t number, void *args)
 }
 
 static int
-put(struct link *link, const struct rows *rows, const uint8_t *bytes)
+put(struct link *link, const struct place *rows, const uint8_t *bytes)
 {
 	copy_bulk_htod_args args = { .link = link->number, .serial = link->serial,
 		.dst = link->device + rows->at, .pitch = rows->pitch,
@@ -151,7 +151,7 @@ put(struct link *link, const struct rows *rows, const uint8_t *bytes)
 }
 
 static int
-get(struct link *link, const struct rows *rows, uint8_t *bytes)
+get(struct link *link, const struct place *rows, uint8_t *bytes)
 {
 	copy_bulk_dtoh_args args = { .link = link->number, .serial = link->serial,
 		.src = link->device + rows->at, .pitch = rows->pitch,
@@ -172,7 +172,7 @@ get(struct link *link, const struct rows *rows, uint8_t *bytes)
 }
 
 static void
-copy_rows(const struct rows *rows, uint8_t *memory, uint8_t *packed, bool pack)
+copy_rows(const struct place *rows, uint8_t *memory, uint8_t *packed, bool pack)
 {
 	for (size_t row = 0; row < rows->height; row++) {
 		uint8_t *there = memory + rows->at + row * rows->pitch;
@@ -187,7 +187,7 @@ copy_at_random(struct link *link, unsigned rounds)
 {
 	cleanup_free uint8_t *memory = calloc(1, ROOM), *bytes = malloc(MIB);
 	cleanup_free uint8_t *expected = malloc(MIB);
-	struct rows all = { .width = MIB, .pitch = MIB, .height = 1 };
+	struct place all = { .width = MIB, .pitch = MIB, .height = 1 };
 
 	memset(bytes, 0, MIB);
 	for (all.at = 0; all.at < ROOM; all.at += MIB) {
@@ -196,7 +196,7 @@ copy_at_random(struct link *link, unsigned rounds)
 		}
 	}
 	for (unsigned i = 0; i < rounds; i++) {
-		struct rows rows = random_rows(link);
+		struct place rows = random_rows(link);
 		size_t size = rows.width * rows.height;
 		if (dice(link, 3) > 0) {
 			bench_fill(bytes, size, link->seed);
@@ -257,7 +257,7 @@ the_lane_takes_the_bytes_in_its_own_order(void **state)
 {
 	struct bench *b = *state;
 	struct link links[LINKS];
-	struct rows all = { .width = MIB, .pitch = MIB, .height = 1 };
+	struct place all = { .width = MIB, .pitch = MIB, .height = 1 };
 	cleanup_free uint8_t *first = malloc(MIB), *second = malloc(MIB);
 	cleanup_free uint8_t *back = malloc(MIB);
 
@@ -275,6 +275,30 @@ the_lane_takes_the_bytes_in_its_own_order(void **state)
 	assert_int_equal(post(&links[1], CALL_copy_bulk_htod, &args), 0);
 	assert_int_equal(get(&links[0], &all, back), CUDA_SUCCESS);
 	assert_memory_equal(back, second, MIB);
+	leave_all(b, links);
+}
+
+/* The host is stuck in sending to the lane, and the guest waits for a link. */
+static void
+a_lane_that_nobody_reads_does_not_stop_a_link(void **state)
+{
+	enum { N = 8 };
+	struct bench *b = *state;
+	struct link links[LINKS];
+	struct lane_reply replies[N];
+	copy_dtoh_ret rets[N];
+	cleanup_free uint8_t *bytes = malloc(N * MIB);
+
+	join_all(b, links);
+	for (size_t i = 0; i < N; i++) {
+		bench_start_get(b, bytes + i * MIB, links[1].device, MIB, links[1].stream,
+			&replies[i], &rets[i]);
+	}
+	assert_true(copy_at_random(&links[0], 20));
+	for (size_t i = 0; i < N; i++) {
+		assert_int_equal(lane_wait(b->lane, &replies[i]), 0);
+		assert_int_equal(rets[i].u.result, CUDA_SUCCESS);
+	}
 	leave_all(b, links);
 }
 
@@ -311,7 +335,7 @@ a_copy_that_fails_tells_its_link(void **state)
 {
 	struct bench *b = *state;
 	struct link links[LINKS];
-	struct rows rows = { .width = 100, .pitch = 100, .height = 1 };
+	struct place rows = { .width = 100, .pitch = 100, .height = 1 };
 	uint8_t bytes[100] = { 1 };
 
 	join_all(b, links);
@@ -379,6 +403,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(copies_over_several_links_arrive),
 		TEST(the_lane_takes_the_bytes_in_its_own_order),
+		TEST(a_lane_that_nobody_reads_does_not_stop_a_link),
 		TEST(after_a_reset_links_go_on),
 		TEST(a_copy_that_fails_tells_its_link),
 		TEST(who_does_not_know_the_secret_may_not_join),
