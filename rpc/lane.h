@@ -16,6 +16,7 @@
 #include <stdint.h>
 
 #include "rpc/call.h"
+#include "rpc/rows.h"
 #include "rpc/stream.h"
 
 struct lane;
@@ -41,6 +42,7 @@ struct lane_message {
 	uint64_t context;
 	const void *payload;
 	size_t payload_size;
+	const struct rows *rows; /* the payload lies there, not at payload; or NULL */
 	const int *fd; /* a descriptor that goes along, or NULL; see rpc/stream.h */
 	bool now;      /* a one-way call: send it now rather than soon */
 };
@@ -54,6 +56,7 @@ struct lane_reply {
 	void *ret;        /* ret struct of the call, zeroed; decoded here (xdr_free it) */
 	void *into;       /* where the payload of the reply goes, straight from the socket */
 	size_t into_size; /* must be the size that arrives, else the lane is broken (-EPROTO) */
+	const struct rows *rows; /* it goes there, and not to into, which is their first byte */
 	/* Called with the lane's read lock held, after everything above is filled in; may
 	 * free the reply.  NULL for replies that lane_wait() waits for. */
 	void (*arrived)(struct lane_reply *reply);

@@ -121,10 +121,8 @@ wait_readable(struct lane *lane)
 }
 
 static ssize_t
-receive(struct lane *lane, void *into, size_t size)
+note_received(struct lane *lane, ssize_t n)
 {
-	ssize_t n = lane->stream->ops->recv(lane->stream, into, size);
-
 	if (n == 0) {
 		return -ECONNRESET;
 	}
@@ -132,6 +130,12 @@ receive(struct lane *lane, void *into, size_t size)
 		atomic_fetch_add_explicit(&lane->bytes_in, (uint64_t)n, memory_order_relaxed);
 	}
 	return n;
+}
+
+static ssize_t
+receive(struct lane *lane, void *into, size_t size)
+{
+	return note_received(lane, lane->stream->ops->recv(lane->stream, into, size));
 }
 
 /* Exactly size bytes, from the buffer first, then from the stream straight to into. */
@@ -148,6 +152,33 @@ receive_all(struct lane *lane, void *into, size_t size)
 	lane->in_at += n;
 	for (size_t at = n; at < size;) {
 		ssize_t got = receive(lane, to + at, size - at);
+		if (got == -EAGAIN) {
+			int r = wait_readable(lane);
+			if (r < 0) {
+				return r;
+			}
+		} else if (got < 0) {
+			return (int)got;
+		} else {
+			at += (size_t)got;
+		}
+	}
+	return 0;
+}
+
+/* The same to where rows lie. */
+static int
+receive_rows(struct lane *lane, const struct rows *rows)
+{
+	struct iovec iov[LANE_ROWS_AT_ONCE];
+	size_t size = rows_size(rows), at = lane->in_end - lane->in_at;
+
+	at = at < size ? at : size;
+	rows_unpack(rows, lane->in + lane->in_at, at);
+	lane->in_at += at;
+	while (at < size) {
+		int n = rows_pieces(rows, at, iov, LANE_ROWS_AT_ONCE);
+		ssize_t got = note_received(lane, stream_recvv(lane->stream, iov, n));
 		if (got == -EAGAIN) {
 			int r = wait_readable(lane);
 			if (r < 0) {
@@ -277,7 +308,8 @@ take_payload(struct lane *lane, struct lane_reply *reply, size_t size)
 		return -EPROTO;
 	}
 	lane->in_at += head;
-	r = receive_all(lane, reply->into, payload);
+	r = reply->rows != NULL ? receive_rows(lane, reply->rows)
+				: receive_all(lane, reply->into, payload);
 	uint8_t pad[4];
 	return r < 0 ? r : receive_all(lane, pad, message_padded(payload) - payload);
 }

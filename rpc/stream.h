@@ -20,6 +20,8 @@ struct stream;
 struct stream_ops {
 	ssize_t (*sendv)(struct stream *s, const struct iovec *iov, int n_iov);
 	ssize_t (*recv)(struct stream *s, void *into, size_t size);
+	/* Into several pieces; NULL if it can only do that one by one (stream_recvv). */
+	ssize_t (*recvv)(struct stream *s, const struct iovec *iov, int n_iov);
 	/* Until a read (POLLIN), write (POLLOUT) or either is possible.  Events that are
 	 * ready, 0 at the timeout (milliseconds; -1 is for ever), or negative errno. */
 	int (*wait)(struct stream *s, short events, int timeout_ms);
@@ -36,6 +38,8 @@ struct stream {
 	bool has_outgoing;
 	bool takes_fds;
 };
+
+ssize_t stream_recvv(struct stream *s, const struct iovec *iov, int n_iov);
 
 /* A descriptor may go along with bytes, where the stream is a unix socket (-ENOTSUP on any
  * other).  stream_send_fd: fd, which stays the caller's, and open until then, goes with the
