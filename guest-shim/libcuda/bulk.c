@@ -99,7 +99,7 @@ note_result(struct work *work, CUresult result)
 static int
 send_piece(struct link *link, const struct work *work, const struct copy_piece *piece)
 {
-	size_t size = piece->width * piece->height;
+	const struct rows rows = copy_train_rows(work->train, piece);
 	copy_bulk_htod_args args = { .link = link->number, .serial = link->serial,
 		.dst = piece->device, .pitch = work->train->device_pitch,
 		.width = piece->width, .height = piece->height,
@@ -109,13 +109,13 @@ send_piece(struct link *link, const struct work *work, const struct copy_piece *
 	int r = lane_post(work->lane,
 		&(struct lane_message){ .info = call_find(CALL_copy_bulk_htod), .args = &args,
 			.context = work->context, .now = true });
-	stats_asked(call_find(CALL_copy_bulk_htod), size);
+	stats_asked(call_find(CALL_copy_bulk_htod), rows_size(&rows));
 	if (r < 0) {
 		return r;
 	}
 	return lane_post(link->lane,
 		&(struct lane_message){ .info = call_find(CALL_bulk_put), .args = &put,
-			.payload = piece->host, .payload_size = size, .now = true });
+			.rows = &rows, .payload_size = rows_size(&rows), .now = true });
 }
 
 static void
@@ -134,13 +134,13 @@ send_pieces(struct link *link, struct work *work)
 struct fetch {
 	struct lane_reply reply;
 	bulk_get_ret ret;
+	struct rows rows;
 };
 
 static int
 fetch_start(struct link *link, const struct work *work, const struct copy_piece *piece,
 	struct fetch *fetch)
 {
-	size_t size = piece->width * piece->height;
 	copy_bulk_dtoh_args args = { .link = link->number, .serial = link->serial,
 		.src = piece->device, .pitch = work->train->device_pitch,
 		.width = piece->width, .height = piece->height,
@@ -150,13 +150,14 @@ fetch_start(struct link *link, const struct work *work, const struct copy_piece 
 	int r = lane_post(work->lane,
 		&(struct lane_message){ .info = call_find(CALL_copy_bulk_dtoh), .args = &args,
 			.context = work->context, .now = true });
-	stats_asked(call_find(CALL_copy_bulk_dtoh), size);
+	fetch->rows = copy_train_rows(work->train, piece);
+	stats_asked(call_find(CALL_copy_bulk_dtoh), rows_size(&fetch->rows));
 	if (r < 0) {
 		return r;
 	}
 	fetch->ret = (bulk_get_ret){ 0 };
 	fetch->reply = (struct lane_reply){ .ret = &fetch->ret, .into = piece->host,
-		.into_size = size };
+		.into_size = rows_size(&fetch->rows), .rows = &fetch->rows };
 	return lane_start(link->lane,
 		&(struct lane_message){ .info = call_find(CALL_bulk_get), .args = &get },
 		&fetch->reply, true);
@@ -398,12 +399,6 @@ run(struct work *work)
 	return work->result;
 }
 
-static bool
-is_packed(const struct copy_train *train)
-{
-	return train->height == 1 || train->host_pitch == train->width;
-}
-
 /* The links are in use by the caller if this is true. */
 static bool
 bulk_take(struct work *work)
@@ -411,8 +406,8 @@ bulk_take(struct work *work)
 	struct context *context = thread_self.current;
 
 	work->lane = session_lane();
-	if (work->train->width * work->train->height < BULK_MIN || !is_packed(work->train) ||
-		work->lane == NULL || context_check(context) != CUDA_SUCCESS ||
+	if (work->train->width * work->train->height < BULK_MIN ||
+		!copy_train_in_place(work->train, work->to_device) || work->lane == NULL || context_check(context) != CUDA_SUCCESS ||
 		pthread_mutex_trylock(&bulk.in_use) != 0) {
 		return false;
 	}

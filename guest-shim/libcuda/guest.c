@@ -116,27 +116,39 @@ guest_settle(struct lane *lane, CUresult result)
 	return result;
 }
 
-CUresult
-guest_post_payload(uint32_t number, void *args, const void *payload, size_t size)
+static CUresult
+post(struct lane_message *message)
 {
-	struct lane_message message = { .info = call_find(number), .args = args,
-		.payload = payload, .payload_size = size };
 	struct lane *lane;
 
-	CUresult result = guest_enter(message.info, &lane, &message.context);
+	CUresult result = guest_enter(message->info, &lane, &message->context);
 	if (result != CUDA_SUCCESS) {
 		return result;
 	}
 	uint64_t began = stats_begin();
-	int r = lane_post(lane, &message);
-	stats_posted(message.info, size, began);
+	int r = lane_post(lane, message);
+	stats_posted(message->info, message->payload_size, began);
 	if (r < 0) {
 		return session_lost(r);
 	}
-	if (message.context != 0) {
+	if (message->context != 0) {
 		context_touch(thread_self.current);
 	}
 	return CUDA_SUCCESS;
+}
+
+CUresult
+guest_post_payload(uint32_t number, void *args, const void *payload, size_t size)
+{
+	return post(&(struct lane_message){ .info = call_find(number), .args = args,
+		.payload = payload, .payload_size = size });
+}
+
+CUresult
+guest_post_rows(uint32_t number, void *args, const struct rows *rows)
+{
+	return post(&(struct lane_message){ .info = call_find(number), .args = args,
+		.rows = rows, .payload_size = rows_size(rows) });
 }
 
 CUresult
