@@ -257,12 +257,14 @@ link_hire(struct link *link)
 /* ---- connections ---- */
 
 static unsigned
-links_wanted(void)
+links_wanted(const struct lane *lane)
 {
 	int n = stream_configured_connections();
 
 	if (n < 0) {
-		n = sysconf(_SC_NPROCESSORS_ONLN) >= LINKS_DEFAULT_CPUS ? LINKS_DEFAULT : 0;
+		bool helps = !lane_is_local(lane) &&
+			sysconf(_SC_NPROCESSORS_ONLN) >= LINKS_DEFAULT_CPUS;
+		n = helps ? LINKS_DEFAULT : 0;
 	}
 	/* One more than the lane is no more than the lane. */
 	return n < 2 ? 0 : n < CALL_LINKS_MAX ? (unsigned)n : CALL_LINKS_MAX;
@@ -335,7 +337,7 @@ bulk_open(struct lane *lane)
 {
 	bulk_open_args args = { 0 };
 	bulk_open_ret ret = { 0 };
-	unsigned n = links_wanted();
+	unsigned n = links_wanted(lane);
 
 	bulk.tried = true;
 	if (n == 0 || !bulk.granted ||
