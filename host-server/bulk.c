@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* bulk.c: further connections of a guest, links, for the bytes of large copies.
  *
- * One stream of TCP is copied by one processor at each end.  So the lane says in its order
- * what is to be copied, and links move the bytes, each with a thread of its own.  Which
- * bytes belong to which call is a matter of counting (bulk_link.h).
+ * One stream of TCP is copied by one processor at each end.  So the lane says in its
+ * order what is to be copied, and links move the bytes, each with a thread of its own.
+ * Which bytes belong to which call is a matter of counting (bulk_link.h).
  *
- * A link joins by way of the daemon: it finds our guest by its number, which is no secret,
- * and passes the connection on; what the guest must know is the secret that bulk_open told
- * it.  A thread accepts links, so that the lane need not look for them.
+ * A link joins by way of the daemon: it finds our guest by its number, which is no
+ * secret, and passes the connection on; what the guest must know is the secret that
+ * bulk_open told it.  A thread accepts links, so that the lane need not look for them.
  *
  * Only the lane's thread calls CUDA (bulk_copy.c). */
 #include "host-server/bulk.h"
@@ -58,8 +58,7 @@ bulk_check(const struct bulk *bulk, const struct server_call *call)
 	if (call->info->number != CALL_bulk_join) {
 		return -EPROTO;
 	}
-	return args->guest_id == bulk->guest_id &&
-			       same_secret(args->secret, bulk->secret)
+	return args->guest_id == bulk->guest_id && same_secret(args->secret, bulk->secret)
 		       ? 0
 		       : -EACCES;
 }

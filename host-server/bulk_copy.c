@@ -138,8 +138,8 @@ now_ns(void)
 	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
-/* 1 if the slot of that serial is in the state that the lane wants, 0 if it may become so,
- * or negative errno.  The lock is held. */
+/* 1 if the slot of that serial is in the state that the lane wants, 0 if it may become
+ * so, or negative errno.  The lock is held. */
 static int
 link_look(const struct link *link, uint64_t serial, enum bulk_state wanted)
 {

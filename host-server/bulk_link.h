@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* bulk_link.h: one further connection of a guest, and the thread that serves it.
  *
- * The lane says what is copied, a link moves the bytes.  Both count: the copy with serial n
- * uses the slot n % LINK_SLOTS, so they meet there without looking for each other, and a
- * link that is ahead waits for its slot to be free, which stops the guest. */
+ * The lane says what is copied, a link moves the bytes.  Both count: the copy with serial
+ * n uses the slot n % LINK_SLOTS, so they meet there without looking for each other, and
+ * a link that is ahead waits for its slot to be free, which stops the guest. */
 #pragma once
 
 #include <cuda.h>

@@ -18,7 +18,7 @@ struct copy_rows {
 /* Bytes of the rows, packed; false if they do not fit into one payload. */
 bool copy_rows_size(const struct copy_rows *rows, size_t *ret_size);
 /* Begin to copy; memory holds the packed rows until the stream has got so far. */
-CUresult copy_to_device(struct session *s, const struct copy_rows *rows, const void *memory,
-	CUstream stream);
+CUresult copy_to_device(struct session *s, const struct copy_rows *rows,
+	const void *memory, CUstream stream);
 CUresult copy_from_device(
 	struct session *s, const struct copy_rows *rows, void *memory, CUstream stream);

@@ -74,7 +74,8 @@ join(struct bench *b, const call_secret secret, struct link *link)
 	assert_int_equal(lane_new(stream, &options, &link->lane), 0);
 	/* As the daemon does: only when the whole call is there. */
 	int r = lane_start(link->lane,
-		&(struct lane_message){ .info = call_find(CALL_bulk_join), .args = &args },
+		&(struct lane_message){
+			.info = call_find(CALL_bulk_join), .args = &args },
 		&reply, true);
 	assert_int_equal(r, 0);
 	pass_on(b, pair[1]);
@@ -117,7 +118,8 @@ struct place {
 static struct place
 random_rows(struct link *link)
 {
-	struct place rows = { .width = 1 + dice(link, 3000), .height = 1 + dice(link, 300) };
+	struct place rows = { .width = 1 + dice(link, 3000),
+		.height = 1 + dice(link, 300) };
 
 	if (dice(link, 2) == 0) {
 		rows = (struct place){ .width = 1 + dice(link, MIB), .height = 1 };
@@ -130,42 +132,56 @@ random_rows(struct link *link)
 static int
 post(struct link *link, uint32_t number, void *args)
 {
-	return lane_post(link->bench->lane,
-		&(struct lane_message){ .info = call_find(number), .args = args,
-			.context = CONTEXT, .now = true });
+	return lane_post(
+		link->bench->lane, &(struct lane_message){ .info = call_find(number),
+					   .args = args,
+					   .context = CONTEXT,
+					   .now = true });
 }
 
 static int
 put(struct link *link, const struct place *rows, const uint8_t *bytes)
 {
-	copy_bulk_htod_args args = { .link = link->number, .serial = link->serial,
-		.dst = link->device + rows->at, .pitch = rows->pitch,
-		.width = rows->width, .height = rows->height, .hStream = link->stream };
+	copy_bulk_htod_args args = { .link = link->number,
+		.serial = link->serial,
+		.dst = link->device + rows->at,
+		.pitch = rows->pitch,
+		.width = rows->width,
+		.height = rows->height,
+		.hStream = link->stream };
 	bulk_put_args put = { .serial = link->serial++ };
 
 	int r = post(link, CALL_copy_bulk_htod, &args);
-	return r < 0 ? r : lane_post(link->lane,
-		&(struct lane_message){ .info = call_find(CALL_bulk_put), .args = &put,
-			.payload = bytes, .payload_size = rows->width * rows->height,
-			.now = true });
+	return r < 0 ? r
+		     : lane_post(link->lane,
+			       &(struct lane_message){ .info = call_find(CALL_bulk_put),
+				       .args = &put,
+				       .payload = bytes,
+				       .payload_size = rows->width * rows->height,
+				       .now = true });
 }
 
 static int
 get(struct link *link, const struct place *rows, uint8_t *bytes)
 {
-	copy_bulk_dtoh_args args = { .link = link->number, .serial = link->serial,
-		.src = link->device + rows->at, .pitch = rows->pitch,
-		.width = rows->width, .height = rows->height, .hStream = link->stream };
+	copy_bulk_dtoh_args args = { .link = link->number,
+		.serial = link->serial,
+		.src = link->device + rows->at,
+		.pitch = rows->pitch,
+		.width = rows->width,
+		.height = rows->height,
+		.hStream = link->stream };
 	bulk_get_args get = { .serial = link->serial++ };
 	bulk_get_ret ret = { 0 };
-	struct lane_reply reply = { .ret = &ret, .into = bytes,
-		.into_size = rows->width * rows->height };
+	struct lane_reply reply = {
+		.ret = &ret, .into = bytes, .into_size = rows->width * rows->height
+	};
 
 	int r = post(link, CALL_copy_bulk_dtoh, &args);
 	if (r == 0) {
 		r = lane_call(link->lane,
-			&(struct lane_message){ .info = call_find(CALL_bulk_get),
-				.args = &get },
+			&(struct lane_message){
+				.info = call_find(CALL_bulk_get), .args = &get },
 			&reply);
 	}
 	return r < 0 ? r : ret.u.result;
@@ -237,8 +253,9 @@ copies_over_several_links_arrive(void **state)
 
 	join_all(b, links);
 	for (unsigned i = 0; i < LINKS; i++) {
-		assert_int_equal(pthread_create(
-			&links[i].thread, NULL, copier_main, &links[i]), 0);
+		assert_int_equal(
+			pthread_create(&links[i].thread, NULL, copier_main, &links[i]),
+			0);
 	}
 	/* The lane goes on meanwhile. */
 	for (unsigned i = 0; i < 50; i++) {
@@ -267,11 +284,20 @@ the_lane_takes_the_bytes_in_its_own_order(void **state)
 	/* The second copy of the lane is on its way before the first. */
 	bulk_put_args early = { .serial = 0 };
 	assert_int_equal(lane_post(links[1].lane,
-		&(struct lane_message){ .info = call_find(CALL_bulk_put), .args = &early,
-			.payload = second, .payload_size = MIB, .now = true }), 0);
+				 &(struct lane_message){ .info = call_find(CALL_bulk_put),
+					 .args = &early,
+					 .payload = second,
+					 .payload_size = MIB,
+					 .now = true }),
+		0);
 	assert_int_equal(put(&links[0], &all, first), 0);
-	copy_bulk_htod_args args = { .link = 1, .serial = 0, .dst = links[0].device,
-		.pitch = MIB, .width = MIB, .height = 1, .hStream = links[0].stream };
+	copy_bulk_htod_args args = { .link = 1,
+		.serial = 0,
+		.dst = links[0].device,
+		.pitch = MIB,
+		.width = MIB,
+		.height = 1,
+		.hStream = links[0].stream };
 	assert_int_equal(post(&links[1], CALL_copy_bulk_htod, &args), 0);
 	assert_int_equal(get(&links[0], &all, back), CUDA_SUCCESS);
 	assert_memory_equal(back, second, MIB);
@@ -320,8 +346,8 @@ after_a_reset_links_go_on(void **state)
 	}
 	assert_int_equal(bench_call_plain(b, CALL_cuDevicePrimaryCtxReset_v2, &reset),
 		CUDA_SUCCESS);
-	assert_int_equal(
-		bench_call_plain(b, CALL_cuDevicePrimaryCtxRetain, &retain), CUDA_SUCCESS);
+	assert_int_equal(bench_call_plain(b, CALL_cuDevicePrimaryCtxRetain, &retain),
+		CUDA_SUCCESS);
 	for (unsigned i = 0; i < LINKS; i++) {
 		links[i].device = bench_new_memory(b, ROOM);
 		links[i].stream = bench_new_stream(b, 10 + i);
@@ -395,7 +421,8 @@ a_link_that_breaks_ends_the_session_that_waits_for_it(void **state)
 	assert_int_equal(b->ended, -ECONNRESET);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, bench_setup_greeted, bench_teardown)
+#define TEST(name) \
+	cmocka_unit_test_setup_teardown(name, bench_setup_greeted, bench_teardown)
 
 int
 main(void)

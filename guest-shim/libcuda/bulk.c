@@ -409,7 +409,8 @@ bulk_take(struct work *work)
 
 	work->lane = session_lane();
 	if (work->train->width * work->train->height < BULK_MIN ||
-		!copy_train_in_place(work->train, work->to_device) || work->lane == NULL || context_check(context) != CUDA_SUCCESS ||
+		!copy_train_in_place(work->train, work->to_device) ||
+		work->lane == NULL || context_check(context) != CUDA_SUCCESS ||
 		pthread_mutex_trylock(&bulk.in_use) != 0) {
 		return false;
 	}
