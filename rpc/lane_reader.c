@@ -18,6 +18,8 @@
 
 /* A sender that is stuck looks again after this long whether somebody still reads. */
 #define STUCK_MS 10
+/* And after at most this long, where there was nothing for long. */
+#define STUCK_LONG_MS 320
 
 static uint64_t
 now_ns(void)
@@ -92,7 +94,7 @@ finish(struct lane *lane, struct lane_reply *reply)
 
 /* ---- bytes ---- */
 
-static void read_arrived(struct lane *lane);
+static bool read_arrived(struct lane *lane);
 
 /* Wait for bytes: by looking again and again for a while, then asleep. */
 static int
@@ -110,13 +112,17 @@ wait_readable(struct lane *lane)
 		} while (now_ns() < until);
 	}
 	struct lane *beside = lane->options.beside;
+	int timeout = beside != NULL ? STUCK_MS : -1;
 	for (;;) {
-		int timeout = beside != NULL ? STUCK_MS : -1;
 		int ready = lane->stream->ops->wait(lane->stream, POLLIN, timeout);
 		if (ready != 0) {
 			return ready < 0 ? ready : 0;
 		}
-		read_arrived(beside);
+		if (read_arrived(beside)) {
+			timeout = STUCK_MS;
+		} else if (timeout < STUCK_LONG_MS) {
+			timeout *= 2;
+		}
 	}
 }
 
@@ -415,21 +421,25 @@ lead_no_more(struct lane *lane)
 	pthread_cond_broadcast(&lane->progress);
 }
 
-/* Read what has arrived, unless somebody else does. */
-static void
+/* Read what has arrived, unless somebody else does.  Whether there was anything. */
+static bool
 read_arrived(struct lane *lane)
 {
-	if (lane_error(lane) < 0 || !lead(lane)) {
-		return;
-	}
+	bool any = false;
 	int r = 0;
+
+	if (lane_error(lane) < 0 || !lead(lane)) {
+		return false;
+	}
 	while (r == 0 && (lane->stream->ops->wait(lane->stream, POLLIN, 0) & POLLIN)) {
 		r = read_record(lane);
+		any = true;
 	}
 	if (r < 0) {
 		lane_fail(lane, r);
 	}
 	lead_no_more(lane);
+	return any;
 }
 
 int
