@@ -3,12 +3,15 @@
 """test_bulk BANDWIDTH_TEST COPY_STRESS: large copies over several connections: used where
 they are asked for and only there, with the right data, and gone with their program."""
 
+import contextlib
 import os
 import pathlib
 import re
 import signal
+import socket
 import subprocess
 import sys
+import threading
 import time
 
 from harness import Daemon, expect, wait_for
@@ -57,6 +60,38 @@ def several_threads(daemon, copy_stress):
     expect(bulk_bytes(result, 'copy_bulk_dtoh') > 0, 'no bulk copy from the device', result)
 
 
+def pump(source, sink):
+    with contextlib.suppress(OSError):
+        while data := source.recv(1 << 18):
+            sink.sendall(data)
+    with contextlib.suppress(OSError):
+        sink.shutdown(socket.SHUT_WR)
+
+
+def only_one_connection(daemon, bandwidth_test):
+    """As behind a firewall that lets the first one through and no other."""
+    listener = socket.create_server(('127.0.0.1', 0))
+
+    def serve():
+        guest, _ = listener.accept()
+        listener.close()
+        host = socket.create_connection(('127.0.0.1', daemon.port))
+        back = threading.Thread(target=pump, args=(host, guest))
+        back.start()
+        pump(guest, host)
+        back.join()
+
+    proxy = threading.Thread(target=serve)
+    url = f'tcp://127.0.0.1:{listener.getsockname()[1]}'
+    proxy.start()
+    result = daemon.run(bandwidth_test, server=url, env={'OUTBOARD_STATS': '1',
+                                                         'OUTBOARD_CONNECTIONS': '3'})
+    proxy.join()
+    expect(result.returncode == 0, 'with one connection only', result)
+    expect('copy_bulk' not in result.stderr, 'links through a firewall', result)
+    expect('bulk_open' in result.stderr, 'links were not tried', result)
+
+
 def killed_in_the_middle(daemon, bandwidth_test):
     """Wherever it is: no worker stays behind."""
     for delay in 0.5, 1, 1.5:
@@ -74,6 +109,7 @@ def main():
     with Daemon() as daemon:
         used_where_asked_for(daemon, bandwidth_test)
         several_threads(daemon, copy_stress)
+        only_one_connection(daemon, bandwidth_test)
         killed_in_the_middle(daemon, bandwidth_test)
         crashed = [line for line in daemon.log().splitlines() if 'signal=' in line]
         expect(not crashed, f'workers crashed: {crashed}')
