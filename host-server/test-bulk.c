@@ -184,6 +184,9 @@ get(struct link *link, const struct place *rows, uint8_t *bytes)
 				.info = call_find(CALL_bulk_get), .args = &get },
 			&reply);
 	}
+	if (r == 0) {
+		lane_note_head(link->bench->lane, (struct call_ret_head *)&ret);
+	}
 	return r < 0 ? r : ret.u.result;
 }
 
@@ -382,6 +385,28 @@ a_copy_that_fails_tells_its_link(void **state)
 	leave_all(b, links);
 }
 
+/* Nothing else may be answered before the program looks at its errors. */
+static void
+an_error_of_the_lane_is_told_by_the_next_get(void **state)
+{
+	struct bench *b = *state;
+	struct link links[LINKS];
+	struct place rows = { .width = 100, .pitch = 100, .height = 1 };
+	cuStreamDestroy_v2_args wrong = { .hStream =
+						  handle_make(HANDLE_CUstream, 1, 999) };
+	uint8_t bytes[100];
+	uint32_t call = 0;
+
+	join_all(b, links);
+	bench_post(b, CALL_cuStreamDestroy_v2, &wrong);
+	assert_int_equal(get(&links[0], &rows, bytes), CUDA_SUCCESS);
+	assert_int_equal(lane_take_latched(b->lane, &call), CUDA_ERROR_INVALID_HANDLE);
+	assert_int_equal(call, CALL_cuStreamDestroy_v2);
+	bench_mark(b);
+	assert_int_equal(lane_take_latched(b->lane, &call), 0);
+	leave_all(b, links);
+}
+
 static void
 who_does_not_know_the_secret_may_not_join(void **state)
 {
@@ -433,6 +458,7 @@ main(void)
 		TEST(a_lane_that_nobody_reads_does_not_stop_a_link),
 		TEST(after_a_reset_links_go_on),
 		TEST(a_copy_that_fails_tells_its_link),
+		TEST(an_error_of_the_lane_is_told_by_the_next_get),
 		TEST(who_does_not_know_the_secret_may_not_join),
 		TEST(a_link_that_breaks_ends_the_session_that_waits_for_it),
 	};
