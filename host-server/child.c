@@ -331,6 +331,23 @@ children_take(struct daemon *d, int fd, const char *peer)
 	return true;
 }
 
+bool
+children_join(struct daemon *d, int fd, uint64_t guest_id, const char *peer)
+{
+	struct child *c = d->children;
+
+	while (c != NULL && (c->state != CHILD_SERVING || c->guest_id != guest_id)) {
+		c = c->next;
+	}
+	if (c == NULL || c->control.fd < 0) {
+		return false;
+	}
+	/* Whether it may join is for the worker to say. */
+	struct control_message order = { .kind = CONTROL_JOIN, .guest_id = guest_id };
+	snprintf(order.text, sizeof(order.text), "%s", peer);
+	return control_send(c->control.fd, &order, fd) == 0;
+}
+
 void
 children_tick(struct daemon *d, uint64_t now_ms)
 {

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "host-server/arena.h"
+#include "host-server/bulk.h"
 #include "host-server/device.h"
 #include "host-server/dispatch.h"
 #include "host-server/handle.h"
@@ -197,9 +198,11 @@ context_empty(struct session *s, struct context *context)
 	wait_drain(s, context);
 	slots_drain(s, context);
 	arena_drain(s, context);
+	bulk_drain(s, context);
 	if (context == s->home) {
 		slots_clear(s);
 		arena_clear(s);
+		bulk_clear(s);
 	}
 	destroy_events(s, context);
 	handles_forget_context(s, context);

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* control.h: what the daemon and a worker say to each other, over a unix socket.
  *
- * The worker's first message is READY or FAILED.  The daemon's only one is SERVE, with
- * the guest's connection.  One message is one packet (SOCK_SEQPACKET). */
+ * The worker's first message is READY or FAILED.  The daemon's first one is SERVE, with
+ * the guest's connection; then, for each connection of that guest that wants to join,
+ * JOIN with it.  One message is one packet (SOCK_SEQPACKET). */
 #pragma once
 
 #include <stdint.h>
 
-enum control_kind { CONTROL_READY = 1, CONTROL_FAILED, CONTROL_SERVE };
+enum control_kind { CONTROL_READY = 1, CONTROL_FAILED, CONTROL_SERVE, CONTROL_JOIN };
 
 /* Descriptors of a new worker. */
 #define CONTROL_FD 3

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* copy.c: copies between the guest and the device, one payload at a time. */
+#include "host-server/copy.h"
+
 #include "common/checked.h"
 #include "host-server/context.h"
 #include "host-server/dispatch.h"
@@ -8,13 +10,12 @@
 #include "host-server/stream.h"
 #include "host-server/wait.h"
 
-/* Bytes of packed rows; false if they do not fit into one payload. */
-static bool
-rows_size(uint64_t width, uint64_t height, size_t *ret_size)
+bool
+copy_rows_size(const struct copy_rows *rows, size_t *ret_size)
 {
 	size_t size;
 
-	if (!checked_mul(width, height, &size) || size > CALL_PAYLOAD_MAX) {
+	if (!checked_mul(rows->width, rows->height, &size) || size > CALL_PAYLOAD_MAX) {
 		return false;
 	}
 	*ret_size = size;
@@ -22,17 +23,66 @@ rows_size(uint64_t width, uint64_t height, size_t *ret_size)
 }
 
 CUresult
+copy_to_device(struct session *s, const struct copy_rows *rows, const void *memory,
+	CUstream stream)
+{
+	if (rows->height == 1) {
+		return s->driver->cuMemcpyHtoDAsync_v2(
+			rows->device, memory, rows->width, stream);
+	}
+	if (rows->pitch < rows->width) {
+		return CUDA_ERROR_INVALID_VALUE;
+	}
+	CUDA_MEMCPY2D copy = {
+		.srcMemoryType = CU_MEMORYTYPE_HOST,
+		.srcHost = memory,
+		.srcPitch = rows->width,
+		.dstMemoryType = CU_MEMORYTYPE_DEVICE,
+		.dstDevice = rows->device,
+		.dstPitch = rows->pitch,
+		.WidthInBytes = rows->width,
+		.Height = rows->height,
+	};
+	return s->driver->cuMemcpy2DAsync_v2(&copy, stream);
+}
+
+CUresult
+copy_from_device(
+	struct session *s, const struct copy_rows *rows, void *memory, CUstream stream)
+{
+	if (rows->height == 1) {
+		return s->driver->cuMemcpyDtoHAsync_v2(
+			memory, rows->device, rows->width, stream);
+	}
+	if (rows->pitch < rows->width) {
+		return CUDA_ERROR_INVALID_VALUE;
+	}
+	CUDA_MEMCPY2D copy = {
+		.srcMemoryType = CU_MEMORYTYPE_DEVICE,
+		.srcDevice = rows->device,
+		.srcPitch = rows->pitch,
+		.dstMemoryType = CU_MEMORYTYPE_HOST,
+		.dstHost = memory,
+		.dstPitch = rows->width,
+		.WidthInBytes = rows->width,
+		.Height = rows->height,
+	};
+	return s->driver->cuMemcpy2DAsync_v2(&copy, stream);
+}
+
+CUresult
 serve_copy_htod(struct session *s, const void *argp, void *outp)
 {
 	const copy_htod_args *args = argp;
+	const struct copy_rows rows = { args->dst, args->pitch, args->width,
+		args->height };
 	struct stream_ref ref;
 	size_t size;
 
 	if (!stream_find(s, args->hStream, &ref)) {
 		return CUDA_ERROR_INVALID_HANDLE;
 	}
-	if (!rows_size(args->width, args->height, &size) ||
-		size != s->call->payload_size) {
+	if (!copy_rows_size(&rows, &size) || size != s->call->payload_size) {
 		return CUDA_ERROR_INVALID_VALUE;
 	}
 	if (size == 0) {
@@ -48,25 +98,7 @@ serve_copy_htod(struct session *s, const void *argp, void *outp)
 		slot_give(s, slot);
 		return CUDA_ERROR_UNKNOWN;
 	}
-	CUresult result;
-	if (args->height == 1) {
-		result = s->driver->cuMemcpyHtoDAsync_v2(
-			args->dst, slot_memory(slot), size, ref.cuda);
-	} else {
-		CUDA_MEMCPY2D copy = {
-			.srcMemoryType = CU_MEMORYTYPE_HOST,
-			.srcHost = slot_memory(slot),
-			.srcPitch = args->width,
-			.dstMemoryType = CU_MEMORYTYPE_DEVICE,
-			.dstDevice = args->dst,
-			.dstPitch = args->pitch,
-			.WidthInBytes = args->width,
-			.Height = args->height,
-		};
-		result = args->pitch < args->width
-				 ? CUDA_ERROR_INVALID_VALUE
-				 : s->driver->cuMemcpy2DAsync_v2(&copy, ref.cuda);
-	}
+	CUresult result = copy_to_device(s, &rows, slot_memory(slot), ref.cuda);
 	if (result != CUDA_SUCCESS) {
 		slot_give(s, slot);
 		return result;
@@ -75,41 +107,19 @@ serve_copy_htod(struct session *s, const void *argp, void *outp)
 	return slot_give_after(s, slot, &ref);
 }
 
-static CUresult
-copy_into_slot(
-	struct session *s, const copy_dtoh_args *args, void *memory, CUstream stream)
-{
-	if (args->height == 1) {
-		return s->driver->cuMemcpyDtoHAsync_v2(
-			memory, args->src, args->width, stream);
-	}
-	if (args->pitch < args->width) {
-		return CUDA_ERROR_INVALID_VALUE;
-	}
-	CUDA_MEMCPY2D copy = {
-		.srcMemoryType = CU_MEMORYTYPE_DEVICE,
-		.srcDevice = args->src,
-		.srcPitch = args->pitch,
-		.dstMemoryType = CU_MEMORYTYPE_HOST,
-		.dstHost = memory,
-		.dstPitch = args->width,
-		.WidthInBytes = args->width,
-		.Height = args->height,
-	};
-	return s->driver->cuMemcpy2DAsync_v2(&copy, stream);
-}
-
 CUresult
 serve_copy_dtoh(struct session *s, const void *argp, void *outp)
 {
 	const copy_dtoh_args *args = argp;
+	const struct copy_rows rows = { args->src, args->pitch, args->width,
+		args->height };
 	struct stream_ref ref;
 	size_t size;
 
 	if (!stream_find(s, args->hStream, &ref)) {
 		return CUDA_ERROR_INVALID_HANDLE;
 	}
-	if (!rows_size(args->width, args->height, &size)) {
+	if (!copy_rows_size(&rows, &size)) {
 		return CUDA_ERROR_INVALID_VALUE;
 	}
 	if (size == 0) {
@@ -122,7 +132,7 @@ serve_copy_dtoh(struct session *s, const void *argp, void *outp)
 		return CUDA_ERROR_OUT_OF_MEMORY;
 	}
 	wait_set_payload(wait, slot, size);
-	CUresult result = copy_into_slot(s, args, slot_memory(slot), ref.cuda);
+	CUresult result = copy_from_device(s, &rows, slot_memory(slot), ref.cuda);
 	if (result == CUDA_SUCCESS) {
 		stream_used(s, &ref);
 		result = wait_add_stream(wait, &ref);

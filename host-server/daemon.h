@@ -130,6 +130,8 @@ size_t children_count(const struct daemon *d, enum child_state state);
 void children_warm(struct daemon *d);
 /* Give the connection to a warm worker.  Owns fd if it returns true. */
 bool children_take(struct daemon *d, int fd, const char *peer);
+/* Give it to the worker of that guest as a further connection; it stays the caller's. */
+bool children_join(struct daemon *d, int fd, uint64_t guest_id, const char *peer);
 void children_tick(struct daemon *d, uint64_t now_ms);
 /* End all: politely, then not. */
 void children_free(struct daemon *d);

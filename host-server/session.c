@@ -19,6 +19,7 @@
 #include "common/relax.h"
 #include "host-server/account.h"
 #include "host-server/arena.h"
+#include "host-server/bulk.h"
 #include "host-server/context.h"
 #include "host-server/device.h"
 #include "host-server/dispatch.h"
@@ -106,6 +107,7 @@ session_new(const struct session_options *options, struct session **ret_session,
 	s->account = options->account;
 	s->output = options->output;
 	s->guest_id = options->guest_id;
+	s->control_fd = options->control_fd;
 	s->spin_us = options->spin_us < 0 ? spin_default() : (unsigned)options->spin_us;
 	s->many_cpus = sysconf(_SC_NPROCESSORS_ONLN) >= SPIN_WAIT_CPUS;
 	int r = session_init(s, options);
@@ -138,6 +140,7 @@ session_free(struct session *s)
 	if (s == NULL) {
 		return NULL;
 	}
+	bulk_end(s);
 	if (s->waits != NULL) {
 		wait_queue_free(s);
 	}
@@ -145,6 +148,7 @@ session_free(struct session *s)
 		handles_destroy(s);
 	}
 	contexts_free(s);
+	bulk_free(s);
 	slot_pool_free(s);
 	arena_free(s);
 	memory_map_free(s->memory);
@@ -171,11 +175,12 @@ session_connect(struct session *s, struct stream *stream)
 static void
 account_update(struct session *s)
 {
-	const struct server_counters *counters = server_counters(s->server);
+	struct server_counters counters = *server_counters(s->server);
 
-	account_set(&s->account->calls, counters->calls);
-	account_set(&s->account->bytes_in, counters->bytes_in);
-	account_set(&s->account->bytes_out, counters->bytes_out);
+	bulk_count(s, &counters);
+	account_set(&s->account->calls, counters.calls);
+	account_set(&s->account->bytes_in, counters.bytes_in);
+	account_set(&s->account->bytes_out, counters.bytes_out);
 }
 
 /* Serve what has arrived, but not for ever.  1 if there was a call, 0, or negative errno.
@@ -303,18 +308,22 @@ session_count_error(struct session *s, CUresult result)
 	}
 }
 
+void
+session_head(struct session *s, CUresult result, struct call_ret_head *ret_head)
+{
+	session_count_error(s, result);
+	s->lane.output = output_pending(s->output);
+	ret_head->lane = s->lane;
+	ret_head->result = (int)result;
+	s->lane.latched = CUDA_SUCCESS;
+	s->lane.latched_call = 0;
+}
+
 int
 session_reply(struct session *s, const struct call_info *info, uint32_t xid, void *ret,
 	CUresult result, const void *payload, size_t payload_size)
 {
-	struct call_ret_head *head = ret;
-
-	session_count_error(s, result);
-	s->lane.output = output_pending(s->output);
-	head->lane = s->lane;
-	head->result = (int)result;
-	s->lane.latched = CUDA_SUCCESS;
-	s->lane.latched_call = 0;
+	session_head(s, result, ret);
 	s->flush = true;
 	int r = server_reply(s->server, info, xid, ret, payload, payload_size);
 	if (r < 0) {
@@ -333,6 +342,7 @@ static uint32_t
 features(struct session *s, uint32_t guest_features)
 {
 	return (arena_offer(s, guest_features) ? CALL_FEATURE_ARENA : 0u) |
+	       (bulk_offer(s, guest_features) ? CALL_FEATURE_BULK : 0u) |
 	       (image_store_has_cache(s->images) ? CALL_FEATURE_CACHE : 0u) |
 	       (s->driver->runs_machine_code ? CALL_FEATURE_MACHINE_CODE : 0u);
 }

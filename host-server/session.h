@@ -20,6 +20,7 @@ struct session {
 	struct wait_queue *waits;     /* wait.c */
 	struct slot_pool *slots;      /* slot.c: pinned staging memory */
 	struct arena *arena;	      /* arena.c: memory shared with the guest, or NULL */
+	struct bulk *bulk;	      /* bulk.c: further connections, or NULL */
 	struct image_store *images;   /* image.c */
 	struct output *output;	      /* output.c: what kernels print */
 	struct account *account;      /* account.h: counters shared with the daemon */
@@ -40,6 +41,7 @@ struct session {
 	bool has_rings;	  /* the lane goes on in rings */
 	struct stream_rings rings; /* in these; memory is NULL once it does */
 	int error;	  /* negative errno that ends the session, or 0 */
+	int control_fd;	  /* where further connections come from (control.h), or 0 */
 };
 
 struct session_options {
@@ -51,6 +53,7 @@ struct session_options {
 	int spin_us;	     /* negative: as OUTBOARD_SPIN_US says, or a default */
 	unsigned warm_slots; /* pinned slots to have ready */
 	uint64_t memory_max; /* device memory that the guest may hold; 0: no limit */
+	int control_fd;	     /* borrowed: for further connections; 0: there are none */
 };
 
 /* Everything that can be done before there is a guest, so that it need not wait for it.
@@ -69,6 +72,8 @@ int session_run(struct session *s);
 /* Send a reply: *ret is the ret struct of info, zeroed but for its results. */
 int session_reply(struct session *s, const struct call_info *info, uint32_t xid,
 	void *ret, CUresult result, const void *payload, size_t payload_size);
+/* What a reply says at its head; an error that it tells is forgotten. */
+void session_head(struct session *s, CUresult result, struct call_ret_head *ret_head);
 /* Count a CUDA error for the account. */
 void session_count_error(struct session *s, CUresult result);
 

@@ -26,6 +26,7 @@ host_main(void *user)
 		.spin_us = 20,
 		.warm_slots = 1,
 		.memory_max = 64 * MIB,
+		.control_fd = b->control[1],
 	};
 	struct session *session;
 	struct stream *stream;
@@ -195,6 +196,8 @@ bench_setup(void **state)
 	fake_print_fd = output_fd(b->output, 1);
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
 	b->fd = pair[1];
+	assert_int_equal(
+		socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, b->control), 0);
 	assert_int_equal(pthread_create(&b->thread, NULL, host_main, b), 0);
 	struct stream *stream;
 	assert_int_equal(stream_of_fd(pair[0], &stream), 0);
@@ -208,7 +211,8 @@ void
 bench_greet(struct bench *b)
 {
 	char name[] = "test program";
-	session_hello_args args = { .guest_version = 1, .pid = 7, .program_name = name };
+	session_hello_args args = { .guest_version = 1, .guest_features = CALL_FEATURE_BULK,
+		.pid = 7, .program_name = name };
 	session_hello_ret ret = { 0 };
 	cuDevicePrimaryCtxRetain_args retain = { .pctx = CONTEXT };
 
@@ -243,6 +247,8 @@ bench_teardown(void **state)
 	if (!b->joined) {
 		pthread_join(b->thread, NULL);
 	}
+	close(b->control[0]);
+	close(b->control[1]);
 	output_free(b->output);
 	devices_free(b->devices);
 	free(b);

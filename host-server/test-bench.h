@@ -19,6 +19,7 @@ struct bench {
 	struct account account;
 	struct output *output;
 	int fd; /* the host's end */
+	int control[2]; /* the daemon's end, the host's end */
 	int started, ended;
 	pthread_t thread;
 	bool joined;

@@ -344,6 +344,20 @@ host_free(void *memory)
 }
 
 static CUresult
+host_register(void *memory, size_t size, unsigned flags)
+{
+	n_memory++;
+	return CUDA_SUCCESS;
+}
+
+static CUresult
+host_unregister(void *memory)
+{
+	n_memory--;
+	return CUDA_SUCCESS;
+}
+
+static CUresult
 copy_2d(const CUDA_MEMCPY2D *copy, CUstream stream)
 {
 	HOLD_LOCK(&lock);
@@ -460,6 +474,8 @@ fake_driver(struct driver *driver)
 	driver->cuMemFree_v2 = memory_free;
 	driver->cuMemHostAlloc = host_alloc;
 	driver->cuMemFreeHost = host_free;
+	driver->cuMemHostRegister_v2 = host_register;
+	driver->cuMemHostUnregister = host_unregister;
 	driver->cuMemcpyHtoDAsync_v2 = copy_htod;
 	driver->cuMemcpyDtoHAsync_v2 = copy_dtoh;
 	driver->cuMemcpy2DAsync_v2 = copy_2d;

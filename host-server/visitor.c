@@ -2,8 +2,9 @@
 /* visitor.c: connections that have not said HELLO.
  *
  * The first header is looked at without being taken from the socket.  If it is HELLO's,
- * the connection goes, unread, to a worker.  Anything else is answered here: that is what
- * rpcinfo, the status command and lost strangers send. */
+ * the connection goes, unread, to a worker; if it is bulk_join's, to the one whose guest it
+ * names.  Anything else is answered here: that is what rpcinfo, the status command and lost
+ * strangers send. */
 #include <arpa/inet.h>
 #include <cuda.h>
 #include <errno.h>
@@ -16,6 +17,7 @@
 #include "common/log.h"
 #include "host-server/daemon.h"
 #include "rpc/call.h"
+#include "rpc/message.h"
 #include "rpc/server.h"
 #include "rpc/stream.h"
 
@@ -28,6 +30,9 @@
 
 /* Record mark, xid, CALL, RPC version, program, version, procedure (RFC 5531). */
 #define HEADER_WORDS 7
+/* A whole bulk_join: the header of a call, the guest's number, the secret. */
+#define JOIN_WORDS ((MESSAGE_MARK_SIZE + MESSAGE_CALL_SIZE + 8 + sizeof(call_secret)) / 4)
+#define JOIN_GUEST_AT ((MESSAGE_MARK_SIZE + MESSAGE_CALL_SIZE) / 4)
 
 /* A stream that lets a server read no further than the record that was looked at: what
  * comes behind it may be a HELLO, which is a worker's to read. */
@@ -205,13 +210,35 @@ visitor_answer(struct daemon *d, struct visitor *v, size_t size)
 
 /* ---- the first look ---- */
 
-enum look { LOOK_HELLO, LOOK_OTHER, LOOK_LATER, LOOK_GONE };
+enum look { LOOK_HELLO, LOOK_JOIN, LOOK_OTHER, LOOK_LATER, LOOK_GONE };
 
-/* ret_size: of the record, with its mark; for LOOK_OTHER. */
+/* words: of n bytes.  Of a bulk_join all must be there: the worker does not wait. */
 static enum look
-visitor_look(const struct visitor *v, size_t *ret_size)
+look_at_call(const uint32_t *words, size_t n, uint64_t *ret_guest_id)
 {
-	uint32_t words[HEADER_WORDS];
+	if ((ntohl(words[0]) & MESSAGE_LAST) == 0 || ntohl(words[2]) != CALL ||
+		ntohl(words[3]) != RPC_MSG_VERSION ||
+		ntohl(words[4]) != OUTBOARD_PROGRAM ||
+		ntohl(words[5]) != OUTBOARD_VERSION) {
+		return LOOK_OTHER;
+	}
+	if (ntohl(words[6]) == CALL_session_hello) {
+		return LOOK_HELLO;
+	}
+	if (ntohl(words[6]) != CALL_bulk_join ||
+		(ntohl(words[0]) & ~MESSAGE_LAST) != (JOIN_WORDS - 1) * 4) {
+		return LOOK_OTHER;
+	}
+	*ret_guest_id = (uint64_t)ntohl(words[JOIN_GUEST_AT]) << 32 |
+			ntohl(words[JOIN_GUEST_AT + 1]);
+	return n < JOIN_WORDS * 4 ? LOOK_LATER : LOOK_JOIN;
+}
+
+/* ret_size: of the record, with its mark; for LOOK_OTHER.  ret_guest_id: for LOOK_JOIN. */
+static enum look
+visitor_look(const struct visitor *v, size_t *ret_size, uint64_t *ret_guest_id)
+{
+	uint32_t words[JOIN_WORDS] = { 0 };
 
 	ssize_t n = recv(v->watch.fd, words, sizeof(words), MSG_PEEK | MSG_DONTWAIT);
 	if (n <= 0) {
@@ -222,15 +249,10 @@ visitor_look(const struct visitor *v, size_t *ret_size)
 		return LOOK_LATER;
 	}
 	*ret_size = sizeof(words[0]) + (ntohl(words[0]) & 0x7fffffffu);
-	if (n < (ssize_t)sizeof(words)) {
-		return *ret_size < sizeof(words) ? LOOK_OTHER : LOOK_LATER;
+	if (n < HEADER_WORDS * 4) {
+		return *ret_size < HEADER_WORDS * 4 ? LOOK_OTHER : LOOK_LATER;
 	}
-	bool hello = (ntohl(words[0]) & 0x80000000u) != 0 && ntohl(words[2]) == CALL &&
-		     ntohl(words[3]) == RPC_MSG_VERSION &&
-		     ntohl(words[4]) == OUTBOARD_PROGRAM &&
-		     ntohl(words[5]) == OUTBOARD_VERSION &&
-		     ntohl(words[6]) == CALL_session_hello;
-	return hello ? LOOK_HELLO : LOOK_OTHER;
+	return look_at_call(words, (size_t)n, ret_guest_id);
 }
 
 static void
@@ -251,6 +273,7 @@ visitor_ready(struct daemon *d, struct watch *watch, uint32_t events)
 	struct visitor *v = (struct visitor *)watch;
 	bool gone = (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0;
 	size_t size = 0;
+	uint64_t guest_id = 0;
 
 	if (v->queued) {
 		/* Only its end is news. */
@@ -268,8 +291,15 @@ visitor_ready(struct daemon *d, struct watch *watch, uint32_t events)
 			}
 			continue;
 		}
-		switch (visitor_look(v, &size)) {
+		switch (visitor_look(v, &size, &guest_id)) {
 		case LOOK_HELLO: visitor_queue(d, v); break;
+		case LOOK_JOIN:
+			if (children_join(d, v->watch.fd, guest_id, v->peer)) {
+				visitor_end(d, v);
+			} else {
+				visitor_answer(d, v, size);
+			}
+			break;
 		case LOOK_OTHER: visitor_answer(d, v, size); break;
 		case LOOK_GONE: visitor_end(d, v); break;
 		case LOOK_LATER:

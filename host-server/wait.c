@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 
+#include "host-server/bulk.h"
 #include "host-server/context.h"
 #include "host-server/output.h"
 #include "host-server/session.h"
@@ -32,6 +33,7 @@ struct wait {
 	struct slot *slot; /* of the payload, or NULL */
 	size_t payload_size;
 	bool bare; /* has events that are not recorded */
+	struct bulk_slot *bulk; /* or of a payload that goes another way */
 	bool ready;
 	CUresult result;
 	bool delegated; /* the next event is with a waiter */
@@ -216,6 +218,18 @@ wait_set_payload(struct wait *wait, struct slot *slot, size_t size)
 	wait->payload_size = size;
 }
 
+void
+wait_set_bulk(struct wait *wait, struct bulk_slot *bulk)
+{
+	wait->bulk = bulk;
+}
+
+static bool
+has_payload(const struct wait *wait)
+{
+	return wait->slot != NULL || wait->bulk != NULL;
+}
+
 bool
 wait_is_empty(const struct wait *wait)
 {
@@ -287,6 +301,10 @@ wait_answer(struct session *s, struct wait *wait)
 	bool payload = wait->slot != NULL && wait->result == CUDA_SUCCESS;
 
 	output_look(s->output);
+	if (wait->bulk != NULL) {
+		bulk_answer(s, wait->bulk, wait->result);
+		return;
+	}
 	session_reply(s, wait->info, wait->xid, &ret, wait->result,
 		payload ? slot_memory(wait->slot) : NULL,
 		payload ? wait->payload_size : 0);
@@ -322,7 +340,7 @@ answer_ready(struct session *s, bool with_payload)
 
 	while (*at != NULL) {
 		struct wait *wait = *at;
-		if (!wait->ready || (wait->slot != NULL) != with_payload) {
+		if (!wait->ready || has_payload(wait) != with_payload) {
 			at = &wait->next;
 			continue;
 		}
@@ -348,7 +366,7 @@ check_all(struct session *s, bool with_payload)
 	size_t n_seen = 0;
 
 	for (struct wait *w = s->waits->first; w != NULL; w = w->next) {
-		if ((w->slot != NULL) != with_payload) {
+		if (has_payload(w) != with_payload) {
 			continue;
 		}
 		const struct stream_ref *ref = &w->events[0].ref;

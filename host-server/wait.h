@@ -15,6 +15,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+struct bulk_slot;
 struct context;
 struct session;
 struct slot;
@@ -39,6 +40,8 @@ void wait_add_own(struct wait *wait, CUevent event, struct context *context);
 void wait_add_guests(struct wait *wait, CUevent event, struct context *context);
 /* The answer's payload lies in the slot, which is the wait's from now on. */
 void wait_set_payload(struct wait *wait, struct slot *slot, size_t size);
+/* The payload lies there, and is sent by another thread: bulk_answer() is the answer. */
+void wait_set_bulk(struct wait *wait, struct bulk_slot *bulk);
 bool wait_is_empty(const struct wait *wait);
 /* The call is answered by wait_poll from now on. */
 CUresult wait_begin(struct wait *wait);

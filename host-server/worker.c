@@ -166,6 +166,7 @@ worker_warm(struct worker *w, const struct worker_options *options, char *why,
 		.spin_us = -1,
 		.warm_slots = WARM_SLOTS,
 		.memory_max = options->memory_max,
+		.control_fd = CONTROL_FD,
 	};
 	return session_new(&session_options, &w->session, why, why_size);
 }

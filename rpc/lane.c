@@ -23,6 +23,8 @@
 /* Payloads up to this size are copied into the buffer. */
 #define COPY_MAX (16u << 10)
 
+static const uint8_t zeros[4];
+
 int
 lane_new(struct stream *stream, const struct lane_options *options, struct lane **ret_lane)
 {
@@ -127,26 +129,44 @@ lane_flush_locked(struct lane *lane)
 	return send_all(lane, &iov, 1);
 }
 
+/* Send what is buffered and the rows from where they lie. */
+static int
+send_rows(struct lane *lane, const struct rows *rows, size_t pad)
+{
+	struct iovec iov[LANE_ROWS_AT_ONCE + 2] = { { lane->out, lane->out_len } };
+	size_t size = rows_size(rows);
+	int n = 1, r = 0;
+
+	lane->out_len = 0;
+	for (size_t at = 0; at < size && r == 0; n = 0) {
+		int end = n + rows_pieces(rows, at, iov + n, LANE_ROWS_AT_ONCE);
+		for (; n < end; n++) {
+			at += iov[n].iov_len;
+		}
+		if (at == size && pad > 0) {
+			iov[n++] = (struct iovec){ (void *)(uintptr_t)zeros, pad };
+		}
+		r = send_all(lane, iov, n);
+	}
+	return r;
+}
+
 static int
 send_payload(struct lane *lane, const struct lane_message *message)
 {
-	static const uint8_t zeros[4];
+	const struct rows packed = { .first = (void *)(uintptr_t)message->payload,
+		.width = message->payload_size, .height = 1 };
+	const struct rows *rows = message->rows != NULL ? message->rows : &packed;
 	size_t pad = message_padded(message->payload_size) - message->payload_size;
 
 	if (message->payload_size <= COPY_MAX) {
-		memcpy(lane->out + lane->out_len, message->payload, message->payload_size);
+		rows_pack(rows, lane->out + lane->out_len, message->payload_size);
 		memset(lane->out + lane->out_len + message->payload_size, 0, pad);
 		lane->out_len += message->payload_size + pad;
 		return 0;
 	}
-	struct iovec iov[3] = {
-		{ lane->out, lane->out_len },
-		{ (void *)(uintptr_t)message->payload, message->payload_size },
-		{ (void *)(uintptr_t)zeros, pad },
-	};
 	lane->counters.flushes++;
-	lane->out_len = 0;
-	return send_all(lane, iov, pad > 0 ? 3 : 2);
+	return send_rows(lane, rows, pad);
 }
 
 /* Put a call behind what is buffered. */
@@ -245,7 +265,7 @@ lane_post(struct lane *lane, const struct lane_message *message)
 		return r;
 	}
 	lane->counters.one_way_calls++;
-	if (lane->out_len >= FLUSH_AT) {
+	if (lane->out_len >= FLUSH_AT || message->now) {
 		return lane_flush_locked(lane);
 	}
 	if (lane->out_len > 0) {

@@ -16,6 +16,7 @@
 #include <stdint.h>
 
 #include "rpc/call.h"
+#include "rpc/rows.h"
 #include "rpc/stream.h"
 #include "rpc/stream_ring.h"
 
@@ -24,6 +25,7 @@ struct lane;
 struct lane_options {
 	unsigned spin_us;     /* spin this long for a reply before sleeping; 0: never */
 	bool no_flusher;      /* no thread: one-way calls leave with the next sync call */
+	struct lane *beside;  /* read this one, too, while stuck: the host may be, there */
 };
 
 /* Owns stream, even on failure. */
@@ -44,7 +46,9 @@ struct lane_message {
 	uint64_t context;
 	const void *payload;
 	size_t payload_size;
+	const struct rows *rows; /* the payload lies there, not at payload; or NULL */
 	const int *fd; /* a descriptor that goes along, or NULL; see rpc/stream.h */
+	bool now;      /* a one-way call: send it now rather than soon */
 };
 
 /* Send a one-way call. */
@@ -56,6 +60,7 @@ struct lane_reply {
 	void *ret;        /* ret struct of the call, zeroed; decoded here (xdr_free it) */
 	void *into;       /* where the payload of the reply goes, straight from the socket */
 	size_t into_size; /* must be the size that arrives, else the lane is broken (-EPROTO) */
+	const struct rows *rows; /* it goes there, and not to into, which is their first byte */
 	/* Called with the lane's read lock held, after everything above is filled in; may
 	 * free the reply.  NULL for replies that lane_wait() waits for. */
 	void (*arrived)(struct lane_reply *reply);
@@ -83,6 +88,8 @@ int lane_flush(struct lane *lane);
 
 /* The first error of a one-way call that arrived and was not taken yet, else 0; takes it. */
 int lane_take_latched(struct lane *lane, uint32_t *ret_call);
+/* What the head of a reply that came over another connection says counts for this lane. */
+void lane_note_head(struct lane *lane, const struct call_ret_head *head);
 /* Whether descriptors can go along: the host is a process of this machine. */
 bool lane_is_local(const struct lane *lane);
 /* Bytes of kernels' output that the last reply announced. */

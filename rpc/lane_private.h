@@ -11,6 +11,8 @@
 #define LANE_OUT_SIZE (128u << 10)
 #define LANE_IN_SIZE (16u << 10)
 #define LANE_BUCKETS 64
+/* Rows that one system call sends or receives. */
+#define LANE_ROWS_AT_ONCE 256
 /* Credits: at most LANE_MARKS unanswered marks, each after this much of one-way work.  The
  * host holds none of it, the transport does: so this bounds how stale an error may be, and
  * programs launch some ten thousand kernels ahead. */

@@ -18,6 +18,8 @@
 
 /* A sender that is stuck looks again after this long whether somebody still reads. */
 #define STUCK_MS 10
+/* And after at most this long, where there was nothing for long. */
+#define STUCK_LONG_MS 320
 
 int
 lane_fail(struct lane *lane, int error)
@@ -83,6 +85,8 @@ finish(struct lane *lane, struct lane_reply *reply)
 
 /* ---- bytes ---- */
 
+static bool read_arrived(struct lane *lane);
+
 /* Wait for bytes: by looking again and again for a while, then asleep. */
 static int
 wait_readable(struct lane *lane)
@@ -98,15 +102,24 @@ wait_readable(struct lane *lane)
 			relax(n++);
 		} while (clock_ns() < until);
 	}
-	int ready = lane->stream->ops->wait(lane->stream, POLLIN, -1);
-	return ready < 0 ? ready : 0;
+	struct lane *beside = lane->options.beside;
+	int timeout = beside != NULL ? STUCK_MS : -1;
+	for (;;) {
+		int ready = lane->stream->ops->wait(lane->stream, POLLIN, timeout);
+		if (ready != 0) {
+			return ready < 0 ? ready : 0;
+		}
+		if (read_arrived(beside)) {
+			timeout = STUCK_MS;
+		} else if (timeout < STUCK_LONG_MS) {
+			timeout *= 2;
+		}
+	}
 }
 
 static ssize_t
-receive(struct lane *lane, void *into, size_t size)
+note_received(struct lane *lane, ssize_t n)
 {
-	ssize_t n = lane->stream->ops->recv(lane->stream, into, size);
-
 	if (n == 0) {
 		return -ECONNRESET;
 	}
@@ -114,6 +127,12 @@ receive(struct lane *lane, void *into, size_t size)
 		atomic_fetch_add_explicit(&lane->bytes_in, (uint64_t)n, memory_order_relaxed);
 	}
 	return n;
+}
+
+static ssize_t
+receive(struct lane *lane, void *into, size_t size)
+{
+	return note_received(lane, lane->stream->ops->recv(lane->stream, into, size));
 }
 
 /* Exactly size bytes, from the buffer first, then from the stream straight to into. */
@@ -130,6 +149,33 @@ receive_all(struct lane *lane, void *into, size_t size)
 	lane->in_at += n;
 	for (size_t at = n; at < size;) {
 		ssize_t got = receive(lane, to + at, size - at);
+		if (got == -EAGAIN) {
+			int r = wait_readable(lane);
+			if (r < 0) {
+				return r;
+			}
+		} else if (got < 0) {
+			return (int)got;
+		} else {
+			at += (size_t)got;
+		}
+	}
+	return 0;
+}
+
+/* The same to where rows lie. */
+static int
+receive_rows(struct lane *lane, const struct rows *rows)
+{
+	struct iovec iov[LANE_ROWS_AT_ONCE];
+	size_t size = rows_size(rows), at = lane->in_end - lane->in_at;
+
+	at = at < size ? at : size;
+	rows_unpack(rows, lane->in + lane->in_at, at);
+	lane->in_at += at;
+	while (at < size) {
+		int n = rows_pieces(rows, at, iov, LANE_ROWS_AT_ONCE);
+		ssize_t got = note_received(lane, stream_recvv(lane->stream, iov, n));
 		if (got == -EAGAIN) {
 			int r = wait_readable(lane);
 			if (r < 0) {
@@ -172,7 +218,7 @@ fill(struct lane *lane, size_t size)
 /* ---- replies ---- */
 
 static void
-note_head(struct lane *lane, const struct call_ret_head *head)
+note_latched(struct lane *lane, const struct call_ret_head *head)
 {
 	uint64_t none = 0;
 
@@ -181,7 +227,23 @@ note_head(struct lane *lane, const struct call_ret_head *head)
 		atomic_compare_exchange_strong(&lane->latched, &none,
 			(uint64_t)head->lane.latched_call << 32 | (uint32_t)head->lane.latched);
 	}
+}
+
+static void
+note_head(struct lane *lane, const struct call_ret_head *head)
+{
+	note_latched(lane, head);
 	atomic_store(&lane->output, head->lane.output);
+}
+
+void
+lane_note_head(struct lane *lane, const struct call_ret_head *head)
+{
+	note_latched(lane, head);
+	/* It may have been overtaken by one that says that there is output. */
+	if (head->lane.output > 0) {
+		atomic_store(&lane->output, head->lane.output);
+	}
 }
 
 /* What ONC RPC itself refused, in CUDA's words. */
@@ -243,7 +305,8 @@ take_payload(struct lane *lane, struct lane_reply *reply, size_t size)
 		return -EPROTO;
 	}
 	lane->in_at += head;
-	r = receive_all(lane, reply->into, payload);
+	r = reply->rows != NULL ? receive_rows(lane, reply->rows)
+				: receive_all(lane, reply->into, payload);
 	uint8_t pad[4];
 	return r < 0 ? r : receive_all(lane, pad, message_padded(payload) - payload);
 }
@@ -308,9 +371,9 @@ read_record(struct lane *lane)
 	return r;
 }
 
-/* Lead: read one record.  The read lock is held, but for the reading. */
+/* Read one record.  The read lock is held, but for the reading. */
 static void
-lead(struct lane *lane)
+lead_once(struct lane *lane)
 {
 	lane->reading = true;
 	pthread_mutex_unlock(&lane->read_lock);
@@ -331,7 +394,7 @@ lane_wait(struct lane *lane, struct lane_reply *reply)
 		if (lane->reading) {
 			pthread_cond_wait(&lane->progress, &lane->read_lock);
 		} else {
-			lead(lane);
+			lead_once(lane);
 		}
 	}
 	return lane_error(lane);
@@ -349,22 +412,49 @@ lane_done(struct lane *lane, const struct lane_reply *reply)
 {
 	HOLD_LOCK(&lane->read_lock);
 	while (!reply->done && !lane->reading && has_arrived(lane)) {
-		lead(lane);
+		lead_once(lane);
 	}
 	return reply->done;
+}
+
+/* Read what has arrived, unless somebody else does.  Whether there was anything. */
+static bool
+read_arrived(struct lane *lane)
+{
+	bool any = false;
+
+	HOLD_LOCK(&lane->read_lock);
+	while (lane_error(lane) == 0 && !lane->reading && has_arrived(lane)) {
+		lead_once(lane);
+		any = true;
+	}
+	return any;
+}
+
+/* Become the one who reads, if nobody is. */
+static bool
+lead(struct lane *lane)
+{
+	HOLD_LOCK(&lane->read_lock);
+	if (lane->reading) {
+		return false;
+	}
+	return lane->reading = true;
+}
+
+static void
+lead_no_more(struct lane *lane)
+{
+	HOLD_LOCK(&lane->read_lock);
+	lane->reading = false;
+	pthread_cond_broadcast(&lane->progress);
 }
 
 int
 lane_read_while_sending(struct lane *lane)
 {
-	bool leads = false;
+	bool leads = lead(lane);
 	int r = 0;
-
-	pthread_mutex_lock(&lane->read_lock);
-	if (!lane->reading) {
-		lane->reading = leads = true;
-	}
-	pthread_mutex_unlock(&lane->read_lock);
 
 	short events = (short)(leads ? POLLIN | POLLOUT : POLLOUT);
 	int ready = lane->stream->ops->wait(lane->stream, events, STUCK_MS);
@@ -377,9 +467,10 @@ lane_read_while_sending(struct lane *lane)
 		r = lane_fail(lane, r);
 	}
 	if (leads) {
-		HOLD_LOCK(&lane->read_lock);
-		lane->reading = false;
-		pthread_cond_broadcast(&lane->progress);
+		lead_no_more(lane);
+	}
+	if (ready == 0 && lane->options.beside != NULL) {
+		read_arrived(lane->options.beside);
 	}
 	return r < 0 ? r : lane_error(lane);
 }

@@ -20,8 +20,10 @@
 #define IN_SIZE (128u << 10)
 #define OUT_SIZE (256u << 10)
 #define RECORD_MAX_BEFORE_HELLO 4096
-/* More than any header with its credentials. */
+/* Enough to see which call it is, and its arguments if they are short. */
 #define HEAD_MAX (MESSAGE_CALL_SIZE_MAX + 256)
+/* After a payload like this the next one is likely to be as large. */
+#define LARGE_PAYLOAD (64u << 10)
 
 struct server {
 	struct stream *stream;
@@ -30,6 +32,8 @@ struct server {
 
 	uint8_t *in;
 	size_t in_at, in_end;
+	/* How much is read at once.  What is read here of a payload is copied once more. */
+	size_t in_ahead;
 
 	/* A record in several pieces: what is gathered, and of which capacity. */
 	uint8_t *whole;
@@ -61,6 +65,7 @@ server_new(struct stream *stream, struct server **ret_server)
 		s->out = malloc(OUT_SIZE);
 		s->record_max = RECORD_MAX_BEFORE_HELLO;
 		s->stall_ms = -1;
+		s->in_ahead = IN_SIZE;
 	}
 	if (s == NULL || s->in == NULL || s->out == NULL) {
 		stream_free(stream);
@@ -131,8 +136,10 @@ receive(struct server *s, size_t n)
 			s->in_end -= s->in_at;
 			s->in_at = 0;
 		}
-		ssize_t got = s->stream->ops->recv(s->stream, s->in + s->in_end,
-			IN_SIZE - s->in_end);
+		size_t need = n - (s->in_end - s->in_at), room = IN_SIZE - s->in_end;
+		size_t most = need > s->in_ahead ? need : s->in_ahead;
+		ssize_t got = s->stream->ops->recv(
+			s->stream, s->in + s->in_end, most < room ? most : room);
 		if (got == -EAGAIN) {
 			return 0;
 		}
@@ -176,12 +183,11 @@ static int
 skip_rest(struct server *s)
 {
 	while (s->payload_left > 0) {
-		int r = fill(s, 1);
+		size_t n = s->payload_left < IN_SIZE ? s->payload_left : IN_SIZE;
+		int r = fill(s, n);
 		if (r <= 0) {
 			return r;
 		}
-		size_t n = s->in_end - s->in_at;
-		n = n < s->payload_left ? n : s->payload_left;
 		consume(s, n);
 		s->payload_left -= n;
 	}
@@ -288,6 +294,8 @@ give_out(struct server *s, const struct call_info *info, uint32_t xid,
 {
 	s->info = info;
 	s->counters.calls++;
+	s->in_ahead = s->payload_size < LARGE_PAYLOAD ? IN_SIZE
+						      : MESSAGE_MARK_SIZE + HEAD_MAX;
 	*ret_call = (struct server_call){
 		.xid = xid, .info = info, .args = s->args, .payload_size = s->payload_size
 	};
@@ -464,7 +472,6 @@ next_record(struct server *s, struct server_call *ret_call)
 		r = gather_begin(s, mark);
 		return r < 0 ? r : 2;
 	}
-	/* Enough to see which call it is, and its arguments if they are short. */
 	size_t first = size < HEAD_MAX ? size : HEAD_MAX;
 	r = fill(s, MESSAGE_MARK_SIZE + first);
 	if (r <= 0) {

@@ -54,12 +54,11 @@ keep_one(struct stream *s, int fd)
 }
 
 static ssize_t
-receive_with_fds(struct stream *s, void *into, size_t size)
+receive_with_fds(struct stream *s, const struct iovec *iov, int n_iov)
 {
-	struct iovec iov = { into, size };
 	union fd_room room;
-	struct msghdr message = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &room,
-		.msg_controllen = sizeof(room) };
+	struct msghdr message = { .msg_iov = (struct iovec *)iov, .msg_iovlen = (size_t)n_iov,
+		.msg_control = &room, .msg_controllen = sizeof(room) };
 
 	ssize_t n = recvmsg(s->fd, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
 	if (n < 0) {
@@ -86,8 +85,21 @@ socket_recv(struct stream *s, void *into, size_t size)
 	ssize_t n;
 
 	do {
-		n = s->takes_fds ? receive_with_fds(s, into, size)
+		n = s->takes_fds ? receive_with_fds(s, &(struct iovec){ into, size }, 1)
 				 : recv(s->fd, into, size, MSG_DONTWAIT);
+	} while (n < 0 && errno == EINTR);
+	return n < 0 ? -errno : n;
+}
+
+static ssize_t
+socket_recvv(struct stream *s, const struct iovec *iov, int n_iov)
+{
+	struct msghdr message = { .msg_iov = (struct iovec *)iov, .msg_iovlen = (size_t)n_iov };
+	ssize_t n;
+
+	do {
+		n = s->takes_fds ? receive_with_fds(s, iov, n_iov)
+				 : recvmsg(s->fd, &message, MSG_DONTWAIT);
 	} while (n < 0 && errno == EINTR);
 	return n < 0 ? -errno : n;
 }
@@ -116,9 +128,32 @@ socket_close(struct stream *s)
 static const struct stream_ops socket_ops = {
 	.sendv = socket_sendv,
 	.recv = socket_recv,
+	.recvv = socket_recvv,
 	.wait = socket_wait,
 	.close = socket_close,
 };
+
+ssize_t
+stream_recvv(struct stream *s, const struct iovec *iov, int n_iov)
+{
+	ssize_t all = 0;
+
+	if (s->ops->recvv != NULL) {
+		return s->ops->recvv(s, iov, n_iov);
+	}
+	for (int i = 0; i < n_iov; i++) {
+		ssize_t n = s->ops->recv(s, iov[i].iov_base, iov[i].iov_len);
+		if (n <= 0) {
+			/* What went wrong is there to be found by the next one. */
+			return all > 0 ? all : n;
+		}
+		all += n;
+		if ((size_t)n < iov[i].iov_len) {
+			break;
+		}
+	}
+	return all;
+}
 
 bool
 stream_is_local(const struct stream *s)

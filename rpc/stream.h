@@ -20,6 +20,8 @@ struct stream;
 struct stream_ops {
 	ssize_t (*sendv)(struct stream *s, const struct iovec *iov, int n_iov);
 	ssize_t (*recv)(struct stream *s, void *into, size_t size);
+	/* Into several pieces; NULL if it can only do that one by one (stream_recvv). */
+	ssize_t (*recvv)(struct stream *s, const struct iovec *iov, int n_iov);
 	/* Until a read (POLLIN), write (POLLOUT) or either is possible.  Events that are
 	 * ready, 0 at the timeout (milliseconds; -1 is for ever), or negative errno. */
 	int (*wait)(struct stream *s, short events, int timeout_ms);
@@ -40,6 +42,8 @@ struct stream {
 	bool takes_fds;
 };
 
+ssize_t stream_recvv(struct stream *s, const struct iovec *iov, int n_iov);
+
 /* A descriptor may go along with bytes, where the stream is a unix socket (-ENOTSUP on any
  * other).  stream_send_fd: fd, which stays the caller's, and open until then, goes with the
  * next byte that is sent.  stream_take_fds: from now on keep a descriptor that comes; else
@@ -58,6 +62,9 @@ bool stream_is_local(const struct stream *s);
 /* The URL to use when no option says: $OUTBOARD_SERVER, else the line "server = URL" of
  * $OUTBOARD_CONFIG or /etc/outboard/client.conf, else STREAM_URL_DEFAULT. */
 void stream_configured_url(char *url, size_t size);
+/* How many connections large copies use: $OUTBOARD_CONNECTIONS, else "connections = N" of
+ * that file; negative if neither says. */
+int stream_configured_connections(void);
 
 /* Connect to a URL.  Caller frees.  On failure ret_why (if not NULL) gets a sentence. */
 int stream_connect(const char *url, struct stream **ret_stream, char *ret_why, size_t why_size);

@@ -165,6 +165,9 @@ ring_stream_wait(struct stream *s, short events, int timeout_ms)
 	struct ring_stream *rs = ring_stream(s);
 	int ready = look(rs, events);
 
+	if (events == POLLRDHUP) {
+		return rs->socket->ops->wait(rs->socket, events, timeout_ms);
+	}
 	if (ready != 0 || timeout_ms == 0) {
 		return ready;
 	}

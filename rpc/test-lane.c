@@ -112,6 +112,7 @@ struct pair {
 	struct host host;
 	struct lane *lane;
 	void *rings; /* memory, or NULL */
+	struct stream *stream; /* the lane's */
 };
 
 /* Small, so that they are full now and then. */
@@ -146,6 +147,7 @@ pair_open(struct pair *p, const struct lane_options *options)
 	server_set_record_max(p->host.server, MESSAGE_RECORD_MAX);
 	p->host.memory = calloc(1, MEMORY_SIZE);
 	assert_int_equal(stream_of_fd(fds[1], &stream), 0);
+	p->stream = stream;
 	assert_int_equal(lane_new(stream, options, &p->lane), 0);
 	if (through_rings) {
 		pair_use_rings(p);
@@ -256,6 +258,69 @@ payloads_of_every_size_arrive(void **state)
 }
 
 static void
+put_rows(struct pair *p, const struct rows *rows)
+{
+	size_t size = rows_size(rows);
+	copy_htod_args args = { .width = size, .height = 1 };
+
+	assert_int_equal(lane_post(p->lane,
+		&(struct lane_message){ .info = call_find(CALL_copy_htod), .args = &args,
+			.rows = rows, .payload_size = size }), 0);
+}
+
+static void
+get_rows(struct pair *p, const struct rows *rows)
+{
+	copy_dtoh_args args = { .width = rows_size(rows), .height = 1 };
+	copy_dtoh_ret ret = { 0 };
+	struct lane_reply reply = { .ret = &ret, .into = rows->first,
+		.into_size = rows_size(rows), .rows = rows };
+
+	assert_int_equal(lane_call(p->lane,
+		&(struct lane_message){ .info = call_find(CALL_copy_dtoh), .args = &args },
+		&reply), 0);
+	assert_int_equal(ret.u.result, 0);
+}
+
+/* with_recvv: streams of another kind may have none. */
+static void
+rows_travel(bool with_recvv)
+{
+	static const size_t widths[] = { 1, 7, 16, 500, 4096, 99999 };
+	cleanup_free uint8_t *data = random_bytes(MEMORY_SIZE);
+	cleanup_free uint8_t *back = calloc(1, MEMORY_SIZE);
+	cleanup_free uint8_t *expected = calloc(1, MEMORY_SIZE);
+	struct stream_ops ops;
+	struct pair p;
+
+	pair_new(&p, &defaults);
+	ops = *p.stream->ops;
+	ops.recvv = with_recvv ? ops.recvv : NULL;
+	p.stream->ops = &ops;
+	for (size_t i = 0; i < ARRAY_LEN(widths); i++) {
+		size_t width = widths[i], height = CALL_PAYLOAD_MAX / width;
+		height = height < 2100 ? height : 2100;
+		struct rows from = { data + i, width + 3 * i, width, height };
+		struct rows to = { back + 7 * i, width + 50, width, height };
+		put_rows(&p, &from);
+		get_rows(&p, &to);
+		for (size_t row = 0; row < height; row++) {
+			memcpy(expected + 7 * i + row * to.pitch,
+				data + i + row * from.pitch, width);
+		}
+		assert_memory_equal(back, expected, MEMORY_SIZE);
+	}
+	pair_close(&p);
+}
+
+static void
+rows_travel_from_and_to_where_they_lie(void **state)
+{
+	rows_travel(true);
+	rows_travel(false);
+}
+
+static void
 one_way_calls_keep_their_order(void **state)
 {
 	struct pair p;
@@ -327,6 +392,32 @@ a_lone_one_way_call_leaves_by_itself(void **state)
 			    server_stream(p.host.server), POLLIN, 5000) > 0);
 	pair_start(&p);
 	pair_close(&p);
+}
+
+/* What is read into the server's buffer is copied from there: of a train of payloads that
+ * must not be much. */
+static void
+behind_a_large_payload_only_a_head_is_read_ahead(void **state)
+{
+	enum { SIZE = 64 << 10, HEAD = 2048 };
+	struct pair p;
+	struct server_call call;
+	cleanup_free uint8_t *data = random_bytes(2 * SIZE), *got = calloc(1, SIZE);
+
+	pair_open(&p, &(struct lane_options){ .no_flusher = true });
+	for (size_t i = 0; i < 2; i++) {
+		uint64_t before = server_counters(p.host.server)->bytes_in;
+		put(&p, i * SIZE, data + i * SIZE, SIZE);
+		assert_int_equal(server_next(p.host.server, &call), 1);
+		uint64_t ahead = server_counters(p.host.server)->bytes_in - before;
+		assert_true(i == 0 || ahead < HEAD);
+		assert_int_equal(call.payload_size, SIZE);
+		assert_int_equal(server_payload(p.host.server, got), 0);
+		assert_memory_equal(got, data + i * SIZE, SIZE);
+	}
+	lane_free(p.lane);
+	server_free(p.host.server);
+	free(p.host.memory);
 }
 
 static void
@@ -423,10 +514,12 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(payloads_of_every_size_arrive),
+		cmocka_unit_test(rows_travel_from_and_to_where_they_lie),
 		cmocka_unit_test(one_way_calls_keep_their_order),
 		cmocka_unit_test(replies_may_come_in_any_order),
 		cmocka_unit_test(a_latched_error_is_told_once),
 		cmocka_unit_test(a_lone_one_way_call_leaves_by_itself),
+		cmocka_unit_test(behind_a_large_payload_only_a_head_is_read_ahead),
 		cmocka_unit_test(stuck_in_both_directions_goes_on),
 		cmocka_unit_test(a_dead_host_is_an_error_for_everybody),
 		cmocka_unit_test(many_threads_share_the_lane),

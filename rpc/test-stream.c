@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* test-stream.c: descriptors that go along with bytes. */
+/* test-stream.c: descriptors that go along with bytes, and what a guest configures. */
 #include "rpc/stream.h"
 
 #include <dirent.h>
@@ -9,6 +9,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -177,6 +178,45 @@ tcp_carries_none(void **state)
 	stream_free(s);
 }
 
+/* ---- configuration ---- */
+
+static int
+connections(const char *variable, const char *file)
+{
+	char path[] = "/tmp/outboard-test-XXXXXX";
+	int fd = mkstemp(path);
+
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, file, strlen(file)), (ssize_t)strlen(file));
+	close(fd);
+	setenv("OUTBOARD_CONFIG", path, 1);
+	setenv("OUTBOARD_CONNECTIONS", variable, 1);
+	int n = stream_configured_connections();
+	unlink(path);
+	return n;
+}
+
+static void
+the_variable_comes_before_the_file(void **state)
+{
+	assert_int_equal(connections("", ""), -1);
+	assert_int_equal(connections("5", ""), 5);
+	assert_int_equal(connections("0", "connections = 3\n"), 0);
+	assert_int_equal(connections("", "connections = 3\n"), 3);
+	assert_int_equal(connections("", "server = tcp://a:1\n\t connections=4 \n"), 4);
+	assert_int_equal(connections("", "connection = 3\nconnectionss = 3\n"), -1);
+}
+
+static void
+what_is_no_number_counts_as_nothing(void **state)
+{
+	static const char *const wrong[] = { "many", "4x", "-1", "99999999999999999999", "4 5" };
+
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+		assert_int_equal(connections(wrong[i], "connections = 2\n"), -1);
+	}
+}
+
 int
 main(void)
 {
@@ -185,6 +225,8 @@ main(void)
 		cmocka_unit_test(who_does_not_take_descriptors_gets_none),
 		cmocka_unit_test(one_is_kept_and_others_are_closed),
 		cmocka_unit_test(tcp_carries_none),
+		cmocka_unit_test(the_variable_comes_before_the_file),
+		cmocka_unit_test(what_is_no_number_counts_as_nothing),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -193,7 +193,9 @@ void
 worker::copy_rows(cudaStream_t stream)
 {
 	struct buffer *b = &buffers[dice.below(BUFFERS)];
-	size_t width = 1 + dice.below(3000), height = 1 + dice.below(200);
+	bool large = dice.below(6) == 0;
+	size_t width = 1 + (large ? 19000 : 0) + dice.below(3000);
+	size_t height = 1 + (large ? 199 : dice.below(200));
 	size_t device_pitch = width + dice.below(2) * dice.below(500);
 	size_t host_pitch = width + dice.below(2) * dice.below(500);
 	size_t at = dice.below(ROOM - device_pitch * height + 1);

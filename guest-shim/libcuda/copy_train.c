@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* copy_train.c: a copy between guest and device as a train of records.
  *
- * Where rows lie packed in the guest's memory, records are sent from it and received into
- * it directly; other rows go through a buffer. */
+ * Records are sent from the guest's memory and received into it directly; only short rows
+ * that do not lie packed go through a buffer. */
 #include "guest-shim/libcuda/copy_train.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #include "common/cleanup.h"
+#include "guest-shim/libcuda/bulk.h"
 #include "guest-shim/libcuda/context.h"
 #include "guest-shim/libcuda/copy_pending.h"
 #include "guest-shim/libcuda/guest_lane.h"
@@ -17,11 +17,41 @@
 
 /* Records of a copy from the device that are asked for before the first has come. */
 #define FETCH_WINDOW 8
+/* A shorter row costs the kernel more as a piece of its own than copying it costs us
+ * (measured: processor time of the guest, by width). */
+#define SEND_IN_PLACE_MIN 1024
+#define FETCH_IN_PLACE_MIN 256
 
 static bool
 is_packed(size_t pitch, const struct copy_train *train)
 {
 	return train->height == 1 || pitch == train->width;
+}
+
+struct rows
+copy_train_rows(const struct copy_train *train, const struct copy_piece *piece)
+{
+	return (struct rows){ .first = piece->host, .pitch = train->host_pitch,
+		.width = piece->is_packed ? piece->width * piece->height : piece->width,
+		.height = piece->is_packed ? 1 : piece->height };
+}
+
+static bool
+is_wide(size_t width, bool to_device)
+{
+	return width >= (to_device ? SEND_IN_PLACE_MIN : FETCH_IN_PLACE_MIN);
+}
+
+bool
+copy_train_in_place(const struct copy_train *train, bool to_device)
+{
+	return is_packed(train->host_pitch, train) || is_wide(train->width, to_device);
+}
+
+static bool
+goes_in_place(const struct copy_piece *piece, bool to_device)
+{
+	return piece->is_packed || is_wide(piece->width, to_device);
 }
 
 bool
@@ -72,16 +102,13 @@ send_piece(const struct copy_train *train, const struct copy_piece *piece,
 {
 	copy_htod_args args = { .dst = piece->device, .pitch = train->device_pitch,
 		.width = piece->width, .height = piece->height, .hStream = train->stream };
-	const unsigned char *from = piece->host;
+	const struct rows rows = copy_train_rows(train, piece);
 
-	if (!piece->is_packed) {
-		for (size_t row = 0; row < piece->height; row++) {
-			memcpy(buffer + row * piece->width, from + row * train->host_pitch,
-				piece->width);
-		}
-		from = buffer;
+	if (goes_in_place(piece, true)) {
+		return guest_post_rows(CALL_copy_htod, &args, &rows);
 	}
-	return guest_post_payload(CALL_copy_htod, &args, from, piece->width * piece->height);
+	rows_pack(&rows, buffer, rows_size(&rows));
+	return guest_post_payload(CALL_copy_htod, &args, buffer, rows_size(&rows));
 }
 
 CUresult
@@ -91,8 +118,11 @@ copy_train_send(struct copy_train *train)
 	struct copy_piece piece;
 	CUresult result = CUDA_SUCCESS;
 
+	if (bulk_send(train, &result)) {
+		return result;
+	}
 	while (result == CUDA_SUCCESS && copy_train_next(train, &piece)) {
-		if (!piece.is_packed && buffer == NULL) {
+		if (!goes_in_place(&piece, true) && buffer == NULL) {
 			buffer = malloc(CALL_PAYLOAD_MAX);
 			if (buffer == NULL) {
 				return CUDA_ERROR_OUT_OF_MEMORY;
@@ -109,7 +139,8 @@ struct fetch {
 	struct lane_reply reply;
 	copy_dtoh_ret ret;
 	struct copy_piece piece;
-	unsigned char *buffer; /* of a piece that is not packed */
+	struct rows rows;
+	unsigned char *buffer; /* of a piece that does not go in place */
 };
 
 static copy_dtoh_args
@@ -124,9 +155,11 @@ fetch_start(struct lane *lane, struct lane_message *message, const struct copy_t
 	struct fetch *fetch)
 {
 	copy_dtoh_args args = dtoh_args(train, &fetch->piece);
+	bool in_place = goes_in_place(&fetch->piece, false);
 	void *into = fetch->piece.host;
 
-	if (!fetch->piece.is_packed) {
+	fetch->rows = copy_train_rows(train, &fetch->piece);
+	if (!in_place) {
 		if (fetch->buffer == NULL) {
 			fetch->buffer = malloc(CALL_PAYLOAD_MAX);
 		}
@@ -137,7 +170,7 @@ fetch_start(struct lane *lane, struct lane_message *message, const struct copy_t
 	}
 	fetch->ret = (copy_dtoh_ret){ 0 };
 	fetch->reply = (struct lane_reply){ .ret = &fetch->ret, .into = into,
-		.into_size = fetch->piece.width * fetch->piece.height };
+		.into_size = rows_size(&fetch->rows), .rows = in_place ? &fetch->rows : NULL };
 	message->args = &args;
 	int r = lane_start(lane, message, &fetch->reply, false);
 	stats_asked(message->info, fetch->reply.into_size);
@@ -145,20 +178,15 @@ fetch_start(struct lane *lane, struct lane_message *message, const struct copy_t
 }
 
 static CUresult
-fetch_finish(struct lane *lane, const struct copy_train *train, struct fetch *fetch)
+fetch_finish(struct lane *lane, struct fetch *fetch)
 {
-	const struct copy_piece *piece = &fetch->piece;
-
 	int r = lane_wait(lane, &fetch->reply);
 	if (r < 0) {
 		return session_lost(r);
 	}
 	CUresult result = (CUresult)fetch->ret.u.result;
-	if (result == CUDA_SUCCESS && !piece->is_packed) {
-		for (size_t row = 0; row < piece->height; row++) {
-			memcpy(piece->host + row * train->host_pitch,
-				fetch->buffer + row * piece->width, piece->width);
-		}
+	if (result == CUDA_SUCCESS && !goes_in_place(&fetch->piece, false)) {
+		rows_unpack(&fetch->rows, fetch->buffer, rows_size(&fetch->rows));
 	}
 	xdr_free((xdrproc_t)xdr_copy_dtoh_ret, (char *)&fetch->ret);
 	return result;
@@ -188,7 +216,7 @@ fetch_all(struct lane *lane, struct lane_message *message, struct copy_train *tr
 			/* lane_wait says so, too, and has made every reply done */
 		}
 		CUresult result =
-			fetch_finish(lane, train, &window[n_finished++ % FETCH_WINDOW]);
+			fetch_finish(lane, &window[n_finished++ % FETCH_WINDOW]);
 		first = first != CUDA_SUCCESS ? first : result;
 	}
 	return first;
@@ -200,8 +228,12 @@ copy_train_fetch(struct copy_train *train)
 	struct lane_message message = { .info = call_find(CALL_copy_dtoh) };
 	struct fetch window[FETCH_WINDOW] = { { .buffer = NULL } };
 	struct lane *lane;
+	CUresult result;
 
-	CUresult result = guest_enter(message.info, &lane, &message.context);
+	if (bulk_fetch(train, &result)) {
+		return result;
+	}
+	result = guest_enter(message.info, &lane, &message.context);
 	if (result != CUDA_SUCCESS) {
 		return result;
 	}

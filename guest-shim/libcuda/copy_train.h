@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "rpc/call.h"
+#include "rpc/rows.h"
 
 /* Rows of which one end is on the device and the other in the guest's memory. */
 struct copy_train {
@@ -30,6 +31,10 @@ struct copy_piece {
 	bool is_packed; /* its bytes lie in the guest's memory one after another */
 };
 
+/* Where the piece lies in the guest's memory. */
+struct rows copy_train_rows(const struct copy_train *train, const struct copy_piece *piece);
+/* Whether all pieces are sent from there and received there; else rows are packed first. */
+bool copy_train_in_place(const struct copy_train *train, bool to_device);
 /* The next piece of at most piece_max bytes; false at the end. */
 bool copy_train_next(struct copy_train *train, struct copy_piece *ret_piece);
 

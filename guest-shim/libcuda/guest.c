@@ -133,15 +133,13 @@ post(struct lane *lane, const struct lane_message *message)
 	return CUDA_SUCCESS;
 }
 
-CUresult
-guest_post_payload(uint32_t number, void *args, const void *payload, size_t size)
+static CUresult
+enter_and_post(struct lane_message *message)
 {
-	struct lane_message message = { .info = call_find(number), .args = args,
-		.payload = payload, .payload_size = size };
 	struct lane *lane;
+	CUresult result = guest_enter(message->info, &lane, &message->context);
 
-	CUresult result = guest_enter(message.info, &lane, &message.context);
-	return result == CUDA_SUCCESS ? post(lane, &message) : result;
+	return result == CUDA_SUCCESS ? post(lane, message) : result;
 }
 
 CUresult
@@ -152,6 +150,20 @@ guest_post_checked(const struct call_info *info, void *args)
 	return lane != NULL ? post(lane, &(struct lane_message){ .info = info, .args = args,
 					    .context = handle_packed(thread_self.current->handle) })
 			    : session_error();
+}
+
+CUresult
+guest_post_payload(uint32_t number, void *args, const void *payload, size_t size)
+{
+	return enter_and_post(&(struct lane_message){ .info = call_find(number), .args = args,
+		.payload = payload, .payload_size = size });
+}
+
+CUresult
+guest_post_rows(uint32_t number, void *args, const struct rows *rows)
+{
+	return enter_and_post(&(struct lane_message){ .info = call_find(number), .args = args,
+		.rows = rows, .payload_size = rows_size(rows) });
 }
 
 CUresult

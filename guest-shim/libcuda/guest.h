@@ -21,6 +21,7 @@ CUresult guest_post_checked(const struct call_info *info, void *args);
 void guest_call_end(uint32_t number, void *ret);
 /* The same with a payload for the host, and one from the host. */
 CUresult guest_post_payload(uint32_t number, void *args, const void *payload, size_t size);
+CUresult guest_post_rows(uint32_t number, void *args, const struct rows *rows);
 CUresult guest_call_payload(uint32_t number, void *args, void *ret, void *into, size_t size);
 
 /* From what the program passes to what the wire carries, checked against the guest's own

@@ -17,6 +17,7 @@
 #include "common/log.h"
 #include "common/status.h"
 #include "guest-shim/libcuda/arena.h"
+#include "guest-shim/libcuda/bulk.h"
 #include "guest-shim/libcuda/stats.h"
 #include "guest-shim/libcuda/visible.h"
 #include "rpc/stream.h"
@@ -76,6 +77,12 @@ session_lost(int error)
 	return status_of_errno(error);
 }
 
+const char *
+session_url(void)
+{
+	return session.url;
+}
+
 int
 session_driver_version(void)
 {
@@ -114,6 +121,7 @@ session_forked(void)
 
 	stats_forget();
 	atomic_store(&session.error, CUDA_ERROR_NOT_INITIALIZED);
+	bulk_abandon();
 	if (lane != NULL) {
 		lane_abandon(lane);
 	}
@@ -198,7 +206,7 @@ static CUresult
 greet(struct lane *lane)
 {
 	session_hello_args args = { .guest_version = SESSION_VERSION,
-		.guest_features = arena_wanted_features(),
+		.guest_features = arena_wanted_features() | bulk_wanted_features(),
 		.pid = (uint64_t)getpid(), .program_name = program_invocation_short_name };
 	session_hello_ret ret = { 0 };
 	struct lane_reply reply = { .ret = &ret };
@@ -224,6 +232,8 @@ greet(struct lane *lane)
 		result = CUDA_ERROR_SYSTEM_DRIVER_MISMATCH;
 	} else {
 		arena_greeted(ret.u.session_hello_result_u.out.host_features);
+		bulk_greeted(ret.u.session_hello_result_u.out.host_features,
+			ret.u.session_hello_result_u.out.guest_id);
 		result = learn(&ret.u.session_hello_result_u.out);
 	}
 	xdr_free((xdrproc_t)xdr_session_hello_ret, (char *)&ret);

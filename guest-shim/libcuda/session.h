@@ -27,6 +27,9 @@ CUresult session_error(void);
 /* The link has failed with a negative errno: say so once on stderr.  The CUDA error. */
 CUresult session_lost(int error);
 
+/* Where it leads to. */
+const char *session_url(void);
+
 /* What HELLO told; constant once session_open has succeeded. */
 int session_driver_version(void);
 uint32_t session_features(void); /* CALL_FEATURE_... */

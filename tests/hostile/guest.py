@@ -120,7 +120,8 @@ class Guest:
         status, _, result, rest = self.ask('session_hello', u32(1, features) + u64(1) +
                                            opaque(name))
         assert (status, result) == (0, 0), f'HELLO: {status} {result}'
-        return struct.unpack('>II', rest[:8])[1]
+        _, granted, _, self.id = struct.unpack('>IIIQ', rest[:20])
+        return granted
 
     def enter(self, features=0):
         """HELLO, a context, and it is current."""

@@ -25,7 +25,7 @@ from harness import Daemon, expect, wait_for  # noqa: E402
 
 INVALID_VALUE, INVALID_IMAGE, INVALID_HANDLE = 1, 200, 400
 NOT_REGISTERED, NOT_PERMITTED = 713, 800
-ARENA, CACHE = 1, 16
+ARENA, BULK, CACHE = 1, 8, 16
 GARBAGE_ARGS = 4
 PTX = (b'.version 6.4\n.target sm_75\n.address_size 64\n'
        b'.visible .entry one(.param .u64 p)\n{ ret; }\n')
@@ -314,7 +314,7 @@ def another_version(daemon):
     with Guest(daemon.port) as g:
         status, _, result, rest = g.ask('session_hello', u32(99, 2**32 - 1) + u64(1) +
                                         opaque(b'x'))
-        expect((status, result, rest[:8]) == (0, 0, u32(1, CACHE)),
+        expect((status, result, rest[:8]) == (0, 0, u32(1, BULK | CACHE)),
                f'version and features: {status} {result} {rest[:8]}')
 
 
@@ -425,14 +425,14 @@ def arena_without_asking(daemon):
 
 def arena_over_tcp(daemon):
     with Guest(daemon.port) as g:
-        expect(g.hello(features=2**32 - 1) == CACHE, 'shared memory was offered over TCP')
+        expect(g.hello(features=2**32 - 1) == BULK | CACHE, 'shared memory was offered over TCP')
         _, _, result, _ = g.ask('arena_open', u64(MIB))
         expect(result == NOT_PERMITTED, f'over TCP: {result}')
 
 
 def arena_twice(daemon):
     with Guest(unix_path(daemon)) as g, memory(MIB) as fd:
-        expect(g.hello(features=2**32 - 1) == ARENA | CACHE, 'which features there are')
+        expect(g.hello(features=2**32 - 1) == ARENA | BULK | CACHE, 'which features there are')
         _, _, result, _ = g.ask_with_fds('arena_open', u64(MIB), [fd])
         expect(result == 0, f'an honest arena: {result}')
         _, _, result, _ = g.ask_with_fds('arena_open', u64(MIB), [fd])
@@ -556,6 +556,204 @@ def arena_after_a_reset(daemon):
             g.tell('session_context', u64(handle(CONTEXT, 0)))
 
 
+# ---- links ----
+
+def open_bulk(g):
+    """The secret, of a guest with a context."""
+    g.enter(BULK)
+    _, _, result, rest = g.ask('bulk_open', u32(0))
+    expect(result == 0, f'bulk_open: {result}')
+    links, secret = struct.unpack('>I16s', rest)
+    expect(links == 8, f'{links} links')
+    return secret
+
+
+def join(daemon, g, secret, number=0):
+    link = Guest(daemon.port)
+    _, _, result, rest = link.ask('bulk_join', u64(g.id) + secret)
+    expect((result, rest) == (0, u32(number)), f'an honest link: {result} {rest}')
+    return link
+
+
+def rows(there, size):
+    return u64(there, size, size, 1, 0)
+
+
+def expect_lane_closed(g):
+    try:
+        g.ask('session_mark', u32(0))
+    except Closed:
+        return
+    expect(False, 'the lane goes on')
+
+
+def links_that_may_not_join(daemon):
+    with Guest(daemon.port) as g:
+        secret = open_bulk(g)
+        there = g.allocate(64)
+        for who, what in ((g.id, bytes(16)), (g.id, secret[:15] + bytes([secret[15] ^ 1])),
+                          (g.id + 1, secret), (0, secret), (2**64 - 1, secret)):
+            with Guest(daemon.port) as stranger:
+                _, _, result, _ = stranger.ask('bulk_join', u64(who) + what)
+                expect(result == NOT_PERMITTED, f'guest {who}: {result}')
+        for wrong in (secret[:12], secret + bytes(4)):
+            with Guest(daemon.port) as stranger:
+                status, *_ = stranger.ask('bulk_join', u64(g.id) + wrong)
+                expect(status == GARBAGE_ARGS, f'a secret of {len(wrong)} bytes: {status}')
+        with Guest(daemon.port) as half:
+            half.send(record(call_header(NUMBER['bulk_join']) + u64(g.id) + secret)[:-1])
+            g.tell('copy_htod', rows(there, 64) + opaque(b'x' * 64))
+            _, head, result, _ = g.ask('session_mark', u32(0))
+            expect((head[1], result) == (0, 0), f'the guest itself: {head} {result}')
+
+
+def a_link_for_a_guest_that_did_not_ask(daemon):
+    with Guest(daemon.port) as g:
+        g.enter(0)
+        _, _, result, _ = g.ask('bulk_open', u32(0))
+        expect(result == NOT_PERMITTED, f'not granted: {result}')
+        strangers = []
+        for _ in range(40):
+            strangers.append(Guest(daemon.port))
+            strangers[-1].tell('bulk_join', u64(g.id) + bytes(16))
+        _, _, result, _ = g.ask('session_mark', u32(0))
+        expect(result == 0, f'the guest itself: {result}')
+        for stranger in strangers:
+            stranger.socket.close()
+
+
+def more_links_than_there_are(daemon):
+    with Guest(daemon.port) as g:
+        secret = open_bulk(g)
+        links = [join(daemon, g, secret, i) for i in range(8)]
+        with Guest(daemon.port) as ninth:
+            try:
+                _, _, result, _ = ninth.ask('bulk_join', u64(g.id) + secret)
+                expect(result != 0, 'a ninth link')
+            except Closed:
+                pass
+        for link in links:
+            link.socket.close()
+
+
+def calls_that_do_not_belong_on_a_link(daemon):
+    for name, args in (('cuMemAlloc_v2', u64(4096)), ('session_hello', u32(1, 0) + u64(1) +
+                       opaque(b'x')), ('bulk_join', u64(1) + bytes(16)),
+                       ('copy_htod', rows(0, 64) + opaque(b'x' * 64)),
+                       ('bulk_put', u64(1) + opaque(b'x' * 64)), ('bulk_get', u64(2**63))):
+        with Guest(daemon.port) as g, join(daemon, g, open_bulk(g)) as link:
+            link.tell(name, args)
+            link.expect_closed()
+            _, _, result, _ = g.ask('session_mark', u32(0))
+            expect(result == 0, f'the lane after {name}: {result}')
+            g.tell('copy_bulk_htod', u32(0) + u64(0) + rows(g.allocate(64), 64))
+            expect_lane_closed(g)
+    with Guest(daemon.port) as g:
+        g.enter(BULK)
+        for name, args in (('bulk_get', u64(0)), ('bulk_join', u64(g.id) + bytes(16))):
+            _, _, result, _ = g.ask(name, args)
+            expect(result == NOT_PERMITTED, f'{name} on the lane: {result}')
+        g.tell('bulk_put', u64(0) + opaque(b'x' * 64))
+        _, head, _, _ = g.ask('session_mark', u32(0))
+        expect(head[1] == NOT_PERMITTED, f'bulk_put on the lane: {head}')
+
+
+def copies_of_links_that_are_not_there(daemon):
+    for link, serial in ((0, 1), (1, 0), (2**32 - 1, 0), (0, 2**64 - 1)):
+        for name in ('copy_bulk_htod', 'copy_bulk_dtoh'):
+            with Guest(daemon.port) as g, join(daemon, g, open_bulk(g)):
+                g.tell(name, u32(link) + u64(serial) + rows(g.allocate(64), 64))
+                expect_lane_closed(g)
+    with Guest(daemon.port) as g:
+        g.enter(0)
+        g.tell('copy_bulk_htod', u32(0) + u64(0) + rows(0, 64))
+        expect_lane_closed(g)
+
+
+def lane_and_link_disagree(daemon):
+    for link_first in (True, False):
+        for name, call, args in (
+                ('copy_bulk_htod', 'bulk_get', u64(0)),
+                ('copy_bulk_dtoh', 'bulk_put', u64(0) + opaque(b'x' * 64))):
+            with Guest(daemon.port) as g, join(daemon, g, open_bulk(g)) as link:
+                there = g.allocate(64)
+                if link_first:
+                    link.tell(call, args)
+                    time.sleep(0.1)
+                g.tell(name, u32(0) + u64(0) + rows(there, 64))
+                if not link_first:
+                    time.sleep(0.1)
+                    link.tell(call, args)
+                if (link_first, call) == (False, 'bulk_put'):
+                    # The lane has gone on: it is the link that breaks the rules.
+                    link.expect_closed()
+                else:
+                    expect_lane_closed(g)
+
+
+def sizes_of_bulk_copies_that_lie(daemon):
+    data = random.Random(3).randbytes(4096)
+    with Guest(daemon.port) as g, join(daemon, g, open_bulk(g)) as link:
+        there = g.allocate(4096)
+        serial = 0
+        for width, height in ((4096, 2), (4095, 1), (2**63, 2), (2**32, 2**32), (0, 1), (1, 0)):
+            link.tell('bulk_put', u64(serial) + opaque(data))
+            g.tell('copy_bulk_htod', u32(0) + u64(serial, there, width, width, height, 0))
+            _, head, _, _ = g.ask('session_mark', u32(0))
+            expect(head[1] == INVALID_VALUE, f'{width} x {height} from 4096: {head}')
+            serial += 1
+        for width, height in ((MIB + 1, 1), (2**63, 2), (0, 1), (1, 0)):
+            g.tell('copy_bulk_dtoh', u32(0) + u64(serial, there, width, width, height, 0))
+            _, _, result, rest = link.ask('bulk_get', u64(serial))
+            expect((result, rest) == (INVALID_VALUE, b''), f'{width} x {height}: {result}')
+            serial += 1
+        link.tell('bulk_put', u64(serial) + opaque(data))
+        g.tell('copy_bulk_htod', u32(0) + u64(serial) + rows(there, 4096))
+        g.tell('copy_bulk_dtoh', u32(0) + u64(serial + 1) + rows(there, 4096))
+        _, _, result, rest = link.ask('bulk_get', u64(serial + 1))
+        expect((result, rest) == (0, opaque(data)), f'an honest copy after all: {result}')
+
+
+def wild_addresses_of_bulk_copies(daemon):
+    for address in (0, 1, 2**64 - 8):
+        with Guest(daemon.port) as g, join(daemon, g, open_bulk(g)) as link:
+            link.tell('bulk_put', u64(0) + opaque(b'x' * 64))
+            g.tell('copy_bulk_htod', u32(0) + u64(0) + rows(address, 64))
+            g.tell('copy_bulk_dtoh', u32(0) + u64(1) + rows(address, 64))
+            _, _, result, _ = link.ask('bulk_get', u64(1))
+            expect(result != 0, f'{address:#x}: {result}')
+
+
+def flood_of_puts(daemon):
+    """Nobody takes them: the link is not read any further."""
+    with Guest(daemon.port) as g, join(daemon, g, open_bulk(g)) as link:
+        link.socket.settimeout(1)
+        body = opaque(bytes(MIB))
+        try:
+            for serial in range(64):
+                link.tell('bulk_put', u64(serial) + body)
+            expect(False, '64 MiB were taken that nobody asked for')
+        except TimeoutError:
+            pass
+
+
+def vanish_in_a_bulk_copy(daemon):
+    """The lane waits for bytes that never come, from a link that stays or goes."""
+    for keep in (True, False):
+        g = Guest(daemon.port)
+        link = join(daemon, g, open_bulk(g))
+        there = g.allocate(MIB)
+        g.tell('copy_bulk_htod', u32(0) + u64(0) + rows(there, MIB))
+        body = call_header(NUMBER['bulk_put']) + u64(0) + u32(MIB)
+        link.send(u32(LAST | len(body) + MIB) + body + b'x' * 1000)
+        if not keep:
+            link.socket.close()
+            expect_lane_closed(g)
+        g.socket.close()
+        wait_for(lambda: n_guests(daemon) == 0, 15, 'the end of the copy')
+        link.socket.close()
+
+
 ATTACKS = [
     random_bytes, huge_record, empty_fragments, truncated_record, a_reply_instead_of_a_call,
     credentials_too_long, a_call_before_hello, silent_crowd, unknown_handles,
@@ -565,6 +763,10 @@ ATTACKS = [
     flood_without_reading, flood_of_one_way_calls, vanish_in_a_payload, arenas_that_lie,
     arena_without_descriptor, arena_without_asking, arena_over_tcp, arena_twice, flood_of_descriptors,
     ranges_of_an_arena_that_lie, copies_outside_of_the_arena, arena_after_a_reset,
+    links_that_may_not_join, a_link_for_a_guest_that_did_not_ask, more_links_than_there_are,
+    calls_that_do_not_belong_on_a_link, copies_of_links_that_are_not_there,
+    lane_and_link_disagree, sizes_of_bulk_copies_that_lie, wild_addresses_of_bulk_copies,
+    flood_of_puts, vanish_in_a_bulk_copy,
 ]
 
 
