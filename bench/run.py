@@ -139,6 +139,8 @@ def main():
         if driver == 'nvidia':
             sys.exit('there is no NVIDIA driver with a device here')
         driver = 'soft'
+    elif driver == 'auto':
+        driver = 'nvidia'
     os.environ['OUTBOARD_DRIVER'] = 'soft' if driver == 'soft' else 'auto'
     if not (build / 'bench/microbench_shared').exists():
         sys.exit('microbench was not built: is there an nvcc?')

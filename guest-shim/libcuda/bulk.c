@@ -32,7 +32,7 @@
 #define LINKS_DEFAULT 4
 #define LINKS_DEFAULT_CPUS 5
 /* Smaller copies are over before the threads are awake. */
-#define BULK_MIN ((size_t)4 << 20)
+#define BULK_MIN ((size_t)1 << 20)
 /* A copy is cut into so many pieces for each link, so that all are busy to the end. */
 #define PIECES_PER_LINK 4
 #define PIECE_MIN ((size_t)256 << 10)

@@ -5,6 +5,7 @@
 # STAGE comes from tests/gpu/stage.sh.  Logs go to OUT.
 set -uo pipefail
 stage=$(realpath "$1") out=${2:-$(mktemp -d)}
+mkdir -p "$out"
 port=${PORT:-18661}
 cudart=${CUDA_HOME:-/usr/local/cuda}/lib64
 export OUTBOARD_LIBDIR=$stage/lib/outboard
