@@ -8,6 +8,7 @@ gets right results; at the end the daemon holds no more than at the start.
 
 import contextlib
 import fcntl
+import mmap
 import hashlib
 import os
 import pathlib
@@ -462,6 +463,38 @@ def open_arena(g, fd, size):
     expect(result == 0, f'an honest arena: {result}')
 
 
+def rings_that_lie(daemon):
+    honest = u64(0, 65536, 65536)
+    with Guest(unix_path(daemon)) as g, memory(MIB) as fd:
+        g.enter(ARENA)
+        _, _, result, _ = g.ask('arena_ring', honest)
+        expect(result == NOT_PERMITTED, f'rings without an arena: {result}')
+        g.ask_with_fds('arena_open', u64(MIB), [fd])
+        for where in ((1, 65536, 65536), (0, 0, 65536), (0, 65536, 65535), (0, 32768, 65536),
+                      (0, MIB, 65536), (MIB, 65536, 65536), (MIB - 65536, 65536, 65536),
+                      (2**64 - 4096, 65536, 65536), (0, 2**63, 2**63), (0, 65536, 2**40)):
+            _, _, result, _ = g.ask('arena_ring', u64(*where))
+            expect(result == INVALID_VALUE, f'rings at {where}: {result}')
+    # More written than the ring is long.  (What it lies about reading is found when the ring
+    # seems full: rpc/test-ring.c.)
+    for position in 65537, 2**63, 2**64 - 1:
+        with Guest(unix_path(daemon)) as g, memory(MIB) as fd:
+            open_arena(g, fd, MIB)
+            _, _, result, _ = g.ask('arena_ring', honest)
+            expect(result == 0, f'honest rings: {result}')
+            with mmap.mmap(fd, MIB) as ring:
+                ring[0:8] = position.to_bytes(8, 'little')
+            g.send(b'!')  # wakes it, and says nothing else
+            g.expect_closed()
+    # The guest must not go on where both have left.
+    with Guest(unix_path(daemon)) as g, memory(MIB) as fd:
+        open_arena(g, fd, MIB)
+        g.send(record(call_header(NUMBER['arena_ring']) + honest) +
+               record(call_header(NUMBER['cuCtxGetLimit']))[:20])
+        g.reply()
+        g.expect_closed()
+
+
 def ranges_of_an_arena_that_lie(daemon):
     with Guest(unix_path(daemon)) as g, memory(16 * MIB) as fd:
         open_arena(g, fd, 16 * MIB)
@@ -762,7 +795,7 @@ ATTACKS = [
     offers_that_lie, parameters_of_another_size, hello_twice, another_version,
     flood_without_reading, flood_of_one_way_calls, vanish_in_a_payload, arenas_that_lie,
     arena_without_descriptor, arena_without_asking, arena_over_tcp, arena_twice, flood_of_descriptors,
-    ranges_of_an_arena_that_lie, copies_outside_of_the_arena, arena_after_a_reset,
+    rings_that_lie, ranges_of_an_arena_that_lie, copies_outside_of_the_arena, arena_after_a_reset,
     links_that_may_not_join, a_link_for_a_guest_that_did_not_ask, more_links_than_there_are,
     calls_that_do_not_belong_on_a_link, copies_of_links_that_are_not_there,
     lane_and_link_disagree, sizes_of_bulk_copies_that_lie, wild_addresses_of_bulk_copies,
