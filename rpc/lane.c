@@ -42,7 +42,6 @@ lane_new(struct stream *stream, const struct lane_options *options, struct lane 
 	lane->out = out;
 	pthread_mutex_init(&lane->send_lock, NULL);
 	pthread_mutex_init(&lane->read_lock, NULL);
-	pthread_cond_init(&lane->progress, NULL);
 	*ret_lane = lane;
 	return 0;
 }
@@ -65,7 +64,6 @@ lane_free(struct lane *lane)
 		stream_free(lane->stream);
 		pthread_mutex_destroy(&lane->send_lock);
 		pthread_mutex_destroy(&lane->read_lock);
-		pthread_cond_destroy(&lane->progress);
 		free(lane->out);
 		free(lane);
 	}

@@ -40,7 +40,7 @@ struct lane {
 	/* Reading: reading is true while a thread has the stream's receiving end; the
 	 * buffer below is that thread's. */
 	pthread_mutex_t read_lock;
-	pthread_cond_t progress;
+	struct lane_waiter *waiters; /* asleep until their reply is done, or they may read */
 	bool reading;
 	struct lane_reply *replies[LANE_BUCKETS];
 	uint8_t in[LANE_IN_SIZE];

@@ -21,6 +21,54 @@
 /* And after at most this long, where there was nothing for long. */
 #define STUCK_LONG_MS 320
 
+/* Lives with the thread that sleeps. */
+struct lane_waiter {
+	const struct lane_reply *reply;
+	pthread_cond_t wake;
+	struct lane_waiter *next;
+};
+
+/* Wake who waits for this reply; NULL: all.  The read lock is held. */
+static void
+wake(struct lane *lane, const struct lane_reply *reply)
+{
+	for (struct lane_waiter *w = lane->waiters; w != NULL; w = w->next) {
+		if (reply == NULL || w->reply == reply) {
+			pthread_cond_signal(&w->wake);
+		}
+	}
+}
+
+/* Who leaves wakes one who may read from now on, and nobody else: with many threads on few
+ * processors, waking all of them for each answer was most of the work.  One who is woken for
+ * a reply that is done leaves, too, and hands on.  The read lock is held. */
+static void
+hand_on(struct lane *lane)
+{
+	if (!lane->reading && lane->waiters != NULL) {
+		pthread_cond_signal(&lane->waiters->wake);
+	}
+}
+
+/* Sleep until reply is done, or nobody reads.  The read lock is held, but for the sleep. */
+static void
+sleep_until_called(struct lane *lane, const struct lane_reply *reply)
+{
+	struct lane_waiter self = { .reply = reply, .wake = PTHREAD_COND_INITIALIZER,
+		.next = lane->waiters };
+	struct lane_waiter **at = &lane->waiters;
+
+	lane->waiters = &self;
+	while (!reply->done && lane->reading) {
+		pthread_cond_wait(&self.wake, &lane->read_lock);
+	}
+	while (*at != &self) {
+		at = &(*at)->next;
+	}
+	*at = self.next;
+	pthread_cond_destroy(&self.wake);
+}
+
 int
 lane_fail(struct lane *lane, int error)
 {
@@ -38,7 +86,7 @@ lane_fail(struct lane *lane, int error)
 			}
 		}
 	}
-	pthread_cond_broadcast(&lane->progress);
+	wake(lane, NULL);
 	return atomic_load(&lane->error);
 }
 
@@ -79,7 +127,7 @@ finish(struct lane *lane, struct lane_reply *reply)
 	if (reply->arrived != NULL) {
 		reply->arrived(reply);
 	} else {
-		pthread_cond_broadcast(&lane->progress);
+		wake(lane, reply);
 	}
 }
 
@@ -371,7 +419,8 @@ read_record(struct lane *lane)
 	return r;
 }
 
-/* Read one record.  The read lock is held, but for the reading. */
+/* Read one record.  The read lock is held, but for the reading.  Whoever gives it back then
+ * hands on. */
 static void
 lead_once(struct lane *lane)
 {
@@ -383,7 +432,6 @@ lead_once(struct lane *lane)
 	}
 	pthread_mutex_lock(&lane->read_lock);
 	lane->reading = false;
-	pthread_cond_broadcast(&lane->progress);
 }
 
 int
@@ -392,11 +440,12 @@ lane_wait(struct lane *lane, struct lane_reply *reply)
 	HOLD_LOCK(&lane->read_lock);
 	while (!reply->done) {
 		if (lane->reading) {
-			pthread_cond_wait(&lane->progress, &lane->read_lock);
+			sleep_until_called(lane, reply);
 		} else {
 			lead_once(lane);
 		}
 	}
+	hand_on(lane);
 	return lane_error(lane);
 }
 
@@ -414,6 +463,7 @@ lane_done(struct lane *lane, const struct lane_reply *reply)
 	while (!reply->done && !lane->reading && has_arrived(lane)) {
 		lead_once(lane);
 	}
+	hand_on(lane);
 	return reply->done;
 }
 
@@ -428,6 +478,7 @@ read_arrived(struct lane *lane)
 		lead_once(lane);
 		any = true;
 	}
+	hand_on(lane);
 	return any;
 }
 
@@ -447,7 +498,7 @@ lead_no_more(struct lane *lane)
 {
 	HOLD_LOCK(&lane->read_lock);
 	lane->reading = false;
-	pthread_cond_broadcast(&lane->progress);
+	hand_on(lane);
 }
 
 int
