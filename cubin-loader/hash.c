@@ -124,3 +124,16 @@ image_hash(const struct selection *selection, unsigned char *ret_hash)
 	SHA256_Final(ret_hash, &sha);
 	return 0;
 }
+
+int
+image_hash_whole(const struct image *image, unsigned char *ret_hash)
+{
+	struct selection *whole;
+
+	int r = selection_whole(image, &whole);
+	if (r == 0) {
+		r = image_hash(whole, ret_hash);
+		selection_free(whole);
+	}
+	return r;
+}

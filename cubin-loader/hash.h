@@ -13,3 +13,5 @@
 
 /* Large images keep up to four processors busy until it returns.  0, -ENOMEM. */
 int image_hash(const struct selection *selection, unsigned char *ret_hash);
+/* Of all of an image, as if nothing of it were left out. */
+int image_hash_whole(const struct image *image, unsigned char *ret_hash);

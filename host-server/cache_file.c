@@ -115,19 +115,6 @@ hash_bytes(const void *bytes, size_t size, unsigned char *ret_hash)
 }
 
 static int
-hash_image(const struct image *image, unsigned char *ret_hash)
-{
-	struct selection *whole;
-
-	int r = selection_whole(image, &whole);
-	if (r == 0) {
-		r = image_hash(whole, ret_hash);
-		selection_free(whole);
-	}
-	return r;
-}
-
-static int
 write_all(int fd, const void *data, size_t size)
 {
 	while (size > 0) {
@@ -163,7 +150,7 @@ cache_file_write(int fd, const unsigned char *hash, const struct cache_content *
 		.file_size = cache_file_size(content) };
 
 	memcpy(trailer.hash, hash, sizeof(trailer.hash));
-	int r = hash_image(image, trailer.image_hash);
+	int r = image_hash_whole(image, trailer.image_hash);
 	if (r == 0) {
 		r = hash_bytes(content->kernels, kernels_size, trailer.kernels_hash);
 	}
@@ -255,7 +242,7 @@ compare(const struct cached_image *cached, const struct trailer *trailer)
 	};
 	unsigned char of_image[IMAGE_HASH_SIZE], of_kernels[IMAGE_HASH_SIZE];
 
-	int r = hash_image(&image, of_image);
+	int r = image_hash_whole(&image, of_image);
 	if (r == 0) {
 		r = hash_bytes(cached->kernels, cached->kernels_size, of_kernels);
 	}

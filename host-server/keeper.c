@@ -52,19 +52,6 @@ pack_kernels(const struct image *image, int cc, size_t *ret_size)
 	return bytes;
 }
 
-static int
-hash_whole(const struct image *image, unsigned char *ret_hash)
-{
-	struct selection *whole;
-
-	int r = selection_whole(image, &whole);
-	if (r == 0) {
-		r = image_hash(whole, ret_hash);
-		selection_free(whole);
-	}
-	return r;
-}
-
 /* Uncompressed, if that takes time. */
 static int
 keep(struct cache *cache, int cc, const struct image *image)
@@ -75,7 +62,7 @@ keep(struct cache *cache, int cc, const struct image *image)
 	struct cache_content content = { .image = image };
 	cleanup_free void *bytes = NULL, *kernels = NULL;
 
-	int r = hash_whole(image, hash);
+	int r = image_hash_whole(image, hash);
 	if (r < 0) {
 		return r;
 	}

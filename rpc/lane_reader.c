@@ -2,8 +2,8 @@
 /* lane_reader.c: the receiving half of the guest's lane.
  *
  * One waiting thread at a time is the leader: it reads, hands every reply to the one that
- * expects it, and stops when its own has come; then another waiter leads.  So the thread
- * that needs a reply reads it itself, and nobody needs to be woken for it. */
+ * expects it, and stops when its own has come; then another waiter is woken and leads.  So
+ * the thread that needs a reply reads it itself, if it waits alone, and nobody is woken. */
 #include "rpc/lane_private.h"
 
 #include <cuda.h>
