@@ -8,6 +8,7 @@
 #include "host-server/bulk.h"
 #include "host-server/device.h"
 #include "host-server/dispatch.h"
+#include "host-server/fence.h"
 #include "host-server/handle.h"
 #include "host-server/memory.h"
 #include "host-server/session.h"
@@ -68,7 +69,11 @@ context_open_home(struct session *s)
 	}
 	s->home->cuda = cuda;
 	s->home->n_held++;
-	return s->driver->cuCtxSetCurrent(cuda);
+	result = s->driver->cuCtxSetCurrent(cuda);
+	if (result == CUDA_SUCCESS) {
+		fences_open(s);
+	}
+	return result;
 }
 
 CUresult
@@ -203,6 +208,7 @@ context_empty(struct session *s, struct context *context)
 		slots_clear(s);
 		arena_clear(s);
 		bulk_clear(s);
+		fences_clear(s);
 	}
 	destroy_events(s, context);
 	handles_forget_context(s, context);

@@ -30,6 +30,7 @@
 	X(cuStreamDestroy_v2) \
 	X(cuStreamQuery) \
 	X(cuStreamSynchronize) \
+	X(cuStreamWriteValue32_v2) \
 	X(cuEventQuery) \
 	X(cuEventSynchronize) \
 	X(cuEventElapsedTime_v2) \
@@ -37,6 +38,7 @@
 	X(cuMemFreeAsync) \
 	X(cuMemHostAlloc) \
 	X(cuMemFreeHost) \
+	X(cuMemHostGetDevicePointer_v2) \
 	X(cuMemHostRegister_v2) \
 	X(cuMemHostUnregister) \
 	X(cuMemcpyHtoDAsync_v2) \

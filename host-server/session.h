@@ -18,6 +18,7 @@ struct session {
 	/* The rest: see the file that owns it. */
 	struct object_table *objects; /* object.c */
 	struct wait_queue *waits;     /* wait.c */
+	struct fences *fences;	      /* fence.c: words that the device writes, or NULL */
 	struct slot_pool *slots;      /* slot.c: pinned staging memory */
 	struct arena *arena;	      /* arena.c: memory shared with the guest, or NULL */
 	struct bulk *bulk;	      /* bulk.c: further connections, or NULL */

@@ -18,6 +18,8 @@ struct piece {
 	struct CUevent_st *event; /* or a copy */
 	uint64_t serial;
 	const char *print;
+	uint32_t *word; /* or a value to write */
+	uint32_t value;
 };
 
 struct CUstream_st {
@@ -103,6 +105,8 @@ do_one(struct CUstream_st *s)
 		piece->event->happened = piece->serial;
 	} else if (piece->print != NULL) {
 		dprintf(fake_print_fd, "%s", piece->print);
+	} else if (piece->word != NULL) {
+		__atomic_store_n(piece->word, piece->value, __ATOMIC_RELEASE);
 	}
 	for (size_t row = 0; row < c->Height; row++) {
 		const void *from = c->srcMemoryType == CU_MEMORYTYPE_HOST
@@ -134,6 +138,15 @@ wait_for(struct CUstream_st *s, const uint64_t *happened, uint64_t recorded)
 		} else {
 			do_one(s);
 		}
+	}
+}
+
+void
+fake_finish(void)
+{
+	HOLD_LOCK(&lock);
+	while (legacy.first != NULL) {
+		do_one(&legacy);
 	}
 }
 
@@ -244,6 +257,16 @@ stream_query(CUstream stream)
 }
 
 static CUresult
+stream_write_value(CUstream stream, CUdeviceptr address, cuuint32_t value, unsigned flags)
+{
+	HOLD_LOCK(&lock);
+	struct piece *piece = put(stream);
+	piece->word = (uint32_t *)address;
+	piece->value = value;
+	return CUDA_SUCCESS;
+}
+
+static CUresult
 stream_synchronize(CUstream stream)
 {
 	HOLD_LOCK(&lock);
@@ -340,6 +363,13 @@ host_free(void *memory)
 {
 	free(memory);
 	n_memory--;
+	return CUDA_SUCCESS;
+}
+
+static CUresult
+host_address(CUdeviceptr *address, void *memory, unsigned flags)
+{
+	*address = (CUdeviceptr)memory;
 	return CUDA_SUCCESS;
 }
 
@@ -465,6 +495,7 @@ fake_driver(struct driver *driver)
 	driver->cuStreamDestroy_v2 = stream_destroy;
 	driver->cuStreamQuery = stream_query;
 	driver->cuStreamSynchronize = stream_synchronize;
+	driver->cuStreamWriteValue32_v2 = stream_write_value;
 	driver->calls.cuEventCreate = event_create;
 	driver->calls.cuEventDestroy_v2 = event_destroy;
 	driver->calls.cuEventRecord = event_record;
@@ -474,6 +505,7 @@ fake_driver(struct driver *driver)
 	driver->cuMemFree_v2 = memory_free;
 	driver->cuMemHostAlloc = host_alloc;
 	driver->cuMemFreeHost = host_free;
+	driver->cuMemHostGetDevicePointer_v2 = host_address;
 	driver->cuMemHostRegister_v2 = host_register;
 	driver->cuMemHostUnregister = host_unregister;
 	driver->cuMemcpyHtoDAsync_v2 = copy_htod;

@@ -12,6 +12,8 @@
 void fake_set_lateness(unsigned questions);
 /* Streams stand still until this is false again; only waiter threads wait then. */
 void fake_hold(bool hold);
+/* The legacy stream does all that it has, and nobody has asked. */
+void fake_finish(void);
 /* All calls of this name fail with that result until it is CUDA_SUCCESS again. */
 void fake_fail(CUresult result);
 

@@ -8,6 +8,7 @@
 
 #include "host-server/bulk.h"
 #include "host-server/context.h"
+#include "host-server/fence.h"
 #include "host-server/output.h"
 #include "host-server/session.h"
 #include "host-server/slot.h"
@@ -16,6 +17,8 @@
 
 /* Different streams that one round of polling tells apart. */
 #define STREAMS_SEEN_MAX 16
+/* Looks at a fence for each question to the driver. */
+#define FENCE_LOOKS 64
 
 struct wait_event {
 	CUevent event; /* NULL: nothing was put behind yet, and the stream itself is asked */
@@ -23,6 +26,8 @@ struct wait_event {
 	bool of_stream;	       /* ref and submitted say what its happening means */
 	struct stream_ref ref; /* .context is set for all */
 	uint64_t submitted;
+	uint32_t fence;	  /* behind the work, in place of an event that was not recorded */
+	unsigned n_looks; /* at it */
 };
 
 struct wait {
@@ -255,13 +260,33 @@ wait_print(struct session *s, const struct wait *wait)
 	return s->driver->cuStreamSynchronize(last->ref.cuda);
 }
 
+/* Has it happened?  A stream that has work to do gets a fence behind it, and after that the
+ * driver is asked now and then, for errors. */
+static CUresult
+ask(struct session *s, struct wait_event *e)
+{
+	if (e->event != NULL) {
+		return s->driver->cuEventQuery(e->event);
+	}
+	if (fence_passed(s, e->fence)) {
+		return CUDA_SUCCESS;
+	}
+	if (e->fence != 0 && ++e->n_looks % FENCE_LOOKS != 0) {
+		return CUDA_ERROR_NOT_READY;
+	}
+	CUresult result = s->driver->cuStreamQuery(e->ref.cuda);
+	if (result == CUDA_ERROR_NOT_READY && e->fence == 0) {
+		e->fence = fence_put(s, &e->ref);
+	}
+	return result;
+}
+
 static CUresult
 wait_query(struct session *s, struct wait *wait)
 {
 	while (wait->n_happened < wait->n_events) {
 		struct wait_event *e = &wait->events[wait->n_happened];
-		CUresult result = e->event != NULL ? s->driver->cuEventQuery(e->event)
-						   : s->driver->cuStreamQuery(e->ref.cuda);
+		CUresult result = ask(s, e);
 		if (wait->delegated &&
 			(result != CUDA_ERROR_NOT_READY || waiter_job_done(&wait->job))) {
 			/* The waiter has noticed, or is about to, and has the event until
