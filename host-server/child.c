@@ -27,6 +27,9 @@ extern char **environ;
 #define DELAY_FIRST_MS 500
 #define DELAY_MAX_MS 30000
 #define GOODBYE_MS 2000
+/* A worker that starts keeps the driver and the card busy for some tenths of a second, at the
+ * cost of guests that run: one that is not needed yet waits until they are under way. */
+#define RESPITE_MS 1000
 
 size_t
 children_count(const struct daemon *d, enum child_state state)
@@ -165,14 +168,24 @@ children_start_failed(struct daemon *d)
 	}
 }
 
+/* Whether that time is over; one that is is forgotten. */
+static bool
+is_over(uint64_t *until_ms)
+{
+	if (*until_ms > daemon_now_ms()) {
+		return false;
+	}
+	*until_ms = 0;
+	return true;
+}
+
 void
 children_warm(struct daemon *d)
 {
-	if (d->start_after_ms > 0) {
-		if (daemon_now_ms() < d->start_after_ms) {
-			return;
-		}
-		d->start_after_ms = 0;
+	bool urgent = children_count(d, CHILD_WARM) == 0;
+
+	if (!is_over(&d->start_after_ms) || (!is_over(&d->respite_until_ms) && !urgent)) {
+		return;
 	}
 	while (children_count(d, CHILD_WARM) + children_count(d, CHILD_STARTING) <
 		d->options.warm) {
@@ -322,6 +335,7 @@ children_take(struct daemon *d, int fd, const char *peer)
 	c->guest_id = d->served;
 	c->since = time(NULL);
 	c->since_ms = daemon_now_ms();
+	d->respite_until_ms = c->since_ms + RESPITE_MS;
 	snprintf(c->peer, sizeof(c->peer), "%s", peer);
 	c->guest.fd = fd;
 	/* Once is enough, and what it sends is the worker's business. */

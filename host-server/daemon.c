@@ -233,7 +233,8 @@ static bool
 has_deadlines(const struct daemon *d)
 {
 	return d->visitors != NULL || children_count(d, CHILD_STARTING) > 0 ||
-	       children_count(d, CHILD_LEAVING) > 0 || d->start_after_ms > 0;
+	       children_count(d, CHILD_LEAVING) > 0 || d->start_after_ms > 0 ||
+	       d->respite_until_ms > 0;
 }
 
 int

@@ -69,6 +69,8 @@ struct daemon {
 	 */
 	uint64_t start_after_ms;
 	unsigned start_delay_ms;
+	/* Nor before this one while there is a warm worker. */
+	uint64_t respite_until_ms;
 	bool said_driver;
 	char driver[CONTROL_TEXT_SIZE]; /* as the last worker said */
 	char device[CONTROL_TEXT_SIZE];

@@ -21,6 +21,7 @@
 #include <cmocka.h>
 
 #include "common/cleanup.h"
+#include "common/clock.h"
 #include "rpc/lane.h"
 
 extern char **environ;
@@ -59,7 +60,7 @@ value_in(const char *line, const char *key)
 }
 
 static int
-setup_with(void **state, const char *driver)
+setup_with(void **state, const char *driver, const char *workers)
 {
 	struct bench *b = calloc(1, sizeof(*b));
 	char line[2048];
@@ -72,7 +73,7 @@ setup_with(void **state, const char *driver)
 	assert_int_equal(pipe2(pair, O_CLOEXEC), 0);
 	const char *argv[] = { outboardd, "--listen", "tcp://127.0.0.1:0", "--listen",
 		b->unix_url, "--driver", driver, "--worker", worker, "--max-guests", "2",
-		"--cache", "none", NULL };
+		"--cache", "none", "--workers", workers, NULL };
 	posix_spawn_file_actions_t actions;
 	posix_spawn_file_actions_init(&actions);
 	posix_spawn_file_actions_adddup2(&actions, pair[1], STDERR_FILENO);
@@ -92,13 +93,19 @@ setup_with(void **state, const char *driver)
 static int
 setup(void **state)
 {
-	return setup_with(state, libcuda);
+	return setup_with(state, libcuda, "1");
+}
+
+static int
+setup_two(void **state)
+{
+	return setup_with(state, libcuda, "2");
 }
 
 static int
 setup_broken(void **state)
 {
-	return setup_with(state, "/nonexistent/libcuda.so.1");
+	return setup_with(state, "/nonexistent/libcuda.so.1", "1");
 }
 
 static int
@@ -364,6 +371,42 @@ a_guest_without_a_driver_is_told(void **state)
 	assert_non_null(strstr(line, "/nonexistent/libcuda.so.1"));
 }
 
+static void
+await_warm(struct bench *b, u_int wanted)
+{
+	u_int n;
+
+	do {
+		session_status_ret status;
+		usleep(5000);
+		ask_status(b->unix_url, &status);
+		n = status.u.session_status_result_u.out.warm_workers;
+		xdr_free((xdrproc_t)xdr_session_status_ret, (char *)&status);
+	} while (n != wanted);
+}
+
+static void
+a_worker_that_is_not_needed_yet_starts_later(void **state)
+{
+	struct bench *b = *state;
+	struct lane *first, *second;
+
+	await_warm(b, 2);
+	uint64_t began = clock_ns();
+	assert_int_equal(greet(b->unix_url, &first, NULL), 0);
+	await_warm(b, 1);
+	await_warm(b, 2);
+	assert_true(clock_ns() - began >= 1000000000u);
+	/* Nobody is ready for the next one: then at once. */
+	lane_free(first);
+	await(b, "guest: end id=1", NULL, 0);
+	assert_int_equal(greet(b->unix_url, &first, NULL), 0);
+	assert_int_equal(greet(b->unix_url, &second, NULL), 0);
+	await_warm(b, 2);
+	lane_free(first);
+	lane_free(second);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -377,6 +420,8 @@ main(int argc, char **argv)
 		TEST(hello_in_pieces_is_hello),
 		cmocka_unit_test_setup_teardown(
 			a_guest_without_a_driver_is_told, setup_broken, teardown),
+		cmocka_unit_test_setup_teardown(
+			a_worker_that_is_not_needed_yet_starts_later, setup_two, teardown),
 	};
 #undef TEST
 
