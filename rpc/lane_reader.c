@@ -135,22 +135,28 @@ finish(struct lane *lane, struct lane_reply *reply)
 
 static bool read_arrived(struct lane *lane);
 
-/* Wait for bytes: by looking again and again for a while, then asleep. */
+/* Since when, and how often, the leader has looked for bytes that have not come. */
+struct looks {
+	uint64_t until_ns;
+	unsigned n;
+};
+
+/* Before the leader looks again: at once for a while, then when there are bytes. */
 static int
-wait_readable(struct lane *lane)
+look_later(struct lane *lane, struct looks *looks)
 {
-	if (lane->options.spin_us > 0) {
-		uint64_t until = clock_ns() + lane->options.spin_us * 1000u;
-		unsigned n = 0;
-		do {
-			int ready = lane->stream->ops->wait(lane->stream, POLLIN, 0);
-			if (ready != 0) {
-				return ready < 0 ? ready : 0;
-			}
-			relax(n++);
-		} while (clock_ns() < until);
-	}
 	struct lane *beside = lane->options.beside;
+
+	if (lane->options.spin_us > 0) {
+		uint64_t now = clock_ns();
+		if (looks->n == 0) {
+			looks->until_ns = now + lane->options.spin_us * 1000u;
+		}
+		if (now < looks->until_ns) {
+			relax(looks->n++);
+			return 0;
+		}
+	}
 	int timeout = beside != NULL ? STUCK_MS : -1;
 	for (;;) {
 		int ready = lane->stream->ops->wait(lane->stream, POLLIN, timeout);
@@ -165,22 +171,26 @@ wait_readable(struct lane *lane)
 	}
 }
 
+/* At least one byte, into pieces of memory. */
 static ssize_t
-note_received(struct lane *lane, ssize_t n)
+receive(struct lane *lane, const struct iovec *iov, int n_iov)
 {
-	if (n == 0) {
-		return -ECONNRESET;
-	}
-	if (n > 0) {
-		atomic_fetch_add_explicit(&lane->bytes_in, (uint64_t)n, memory_order_relaxed);
-	}
-	return n;
-}
+	struct looks looks = { 0 };
 
-static ssize_t
-receive(struct lane *lane, void *into, size_t size)
-{
-	return note_received(lane, lane->stream->ops->recv(lane->stream, into, size));
+	for (;;) {
+		ssize_t n = n_iov == 1 ? lane->stream->ops->recv(lane->stream, iov->iov_base,
+						 iov->iov_len)
+				       : stream_recvv(lane->stream, iov, n_iov);
+		if (n > 0) {
+			atomic_fetch_add_explicit(
+				&lane->bytes_in, (uint64_t)n, memory_order_relaxed);
+			return n;
+		}
+		int r = n == -EAGAIN ? look_later(lane, &looks) : n < 0 ? (int)n : -ECONNRESET;
+		if (r < 0) {
+			return r;
+		}
+	}
 }
 
 /* Exactly size bytes, from the buffer first, then from the stream straight to into. */
@@ -196,17 +206,11 @@ receive_all(struct lane *lane, void *into, size_t size)
 	}
 	lane->in_at += n;
 	for (size_t at = n; at < size;) {
-		ssize_t got = receive(lane, to + at, size - at);
-		if (got == -EAGAIN) {
-			int r = wait_readable(lane);
-			if (r < 0) {
-				return r;
-			}
-		} else if (got < 0) {
+		ssize_t got = receive(lane, &(struct iovec){ to + at, size - at }, 1);
+		if (got < 0) {
 			return (int)got;
-		} else {
-			at += (size_t)got;
 		}
+		at += (size_t)got;
 	}
 	return 0;
 }
@@ -223,17 +227,11 @@ receive_rows(struct lane *lane, const struct rows *rows)
 	lane->in_at += at;
 	while (at < size) {
 		int n = rows_pieces(rows, at, iov, LANE_ROWS_AT_ONCE);
-		ssize_t got = note_received(lane, stream_recvv(lane->stream, iov, n));
-		if (got == -EAGAIN) {
-			int r = wait_readable(lane);
-			if (r < 0) {
-				return r;
-			}
-		} else if (got < 0) {
+		ssize_t got = receive(lane, iov, n);
+		if (got < 0) {
 			return (int)got;
-		} else {
-			at += (size_t)got;
 		}
+		at += (size_t)got;
 	}
 	return 0;
 }
@@ -248,17 +246,13 @@ fill(struct lane *lane, size_t size)
 		lane->in_at = 0;
 	}
 	while (lane->in_end - lane->in_at < size) {
-		ssize_t got = receive(lane, lane->in + lane->in_end, LANE_IN_SIZE - lane->in_end);
-		if (got == -EAGAIN) {
-			int r = wait_readable(lane);
-			if (r < 0) {
-				return r;
-			}
-		} else if (got < 0) {
+		const struct iovec room = { lane->in + lane->in_end,
+			LANE_IN_SIZE - lane->in_end };
+		ssize_t got = receive(lane, &room, 1);
+		if (got < 0) {
 			return (int)got;
-		} else {
-			lane->in_end += (size_t)got;
 		}
+		lane->in_end += (size_t)got;
 	}
 	return 0;
 }
