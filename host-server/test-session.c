@@ -451,7 +451,9 @@ what_kernels_print_is_fetched(void **state)
 	cuCtxSynchronize_args wait = { 0 };
 	session_output_args args = { 0 };
 	session_output_ret ret = { 0 };
+	session_prints_args prints = { 0 };
 
+	bench_post(b, CALL_session_prints, &prints);
 	bench_post(b, CALL_cuLaunchKernel, &launch);
 	assert_int_equal(bench_call_plain(b, CALL_cuCtxSynchronize, &wait), CUDA_SUCCESS);
 	assert_int_equal(lane_output_pending(b->lane), 20);

@@ -325,7 +325,9 @@ wait_answer(struct session *s, struct wait *wait)
 	} ret = { 0 };
 	bool payload = wait->slot != NULL && wait->result == CUDA_SUCCESS;
 
-	output_look(s->output);
+	if (s->prints) { /* else nothing has made the driver print (wait_print) */
+		output_look(s->output);
+	}
 	if (wait->bulk != NULL) {
 		bulk_answer(s, wait->bulk, wait->result);
 		return;
