@@ -36,9 +36,9 @@
 /* A copy is cut into so many pieces for each link, so that all are busy to the end. */
 #define PIECES_PER_LINK 4
 #define PIECE_MIN ((size_t)256 << 10)
-/* Pieces of one link that are asked for before the first has come; the host has as many
- * slots. */
-#define FETCH_WINDOW 4
+/* Pieces of one link that are asked for before the first has come: the device copies the
+ * next one meanwhile, and the others are left for links whose threads are about to wake up. */
+#define FETCH_WINDOW 2
 
 /* The copy that is being made. */
 struct work {
