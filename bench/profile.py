@@ -23,7 +23,7 @@ import measure
 QUIET = 'launches=0', 'rounds=0', 'mallocs=0', 'copy_max=0'
 SIZE = 256 << 20
 LOADS = {
-    'launches': ['launches={launches}'],
+    'launches': ['launches={launches}', 'bursts=1'],
     'launch and wait': ['rounds={rounds}'],
     'copies, pageable': [f'copy_min={SIZE}', f'copy_max={SIZE}', 'seconds={seconds}', 'pinned=0'],
     'copies, pinned': [f'copy_min={SIZE}', f'copy_max={SIZE}', 'seconds={seconds}', 'pageable=0'],

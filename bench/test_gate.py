@@ -39,7 +39,7 @@ class Gate:
 
 
 def counts(gate):
-    launches = gate.measure(launches=20000)
+    launches = gate.measure(launches=20000, bursts=1)
     trips = launches['round_trips'] - gate.base['round_trips']
     # One launch and a wait before the measurement, one wait after it.
     expect(trips == 2, f'20000 launches and a synchronisation take {trips} round trips, not 2')
