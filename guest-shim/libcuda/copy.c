@@ -80,9 +80,9 @@ train_of(const struct copy *copy, const struct place *device, const struct place
 }
 
 static bool
-is_staged(const struct copy_train *train)
+is_staged(const struct copy_train *train, size_t min)
 {
-	return train->width >= STAGING_MIN || train->width * train->height >= STAGING_MIN;
+	return train->width >= min || train->width * train->height >= min;
 }
 
 /* The host's end is shared: nothing is sent but where it is. */
@@ -132,7 +132,8 @@ to_device(const struct copy *copy, const struct place *dst, const struct place *
 			return result;
 		}
 	}
-	CUresult result = is_staged(&train) ? staging_send(&train) : copy_train_send(&train);
+	CUresult result = is_staged(&train, STAGING_SEND_MIN) ? staging_send(&train)
+							  : copy_train_send(&train);
 	/* CUDA's has reached the device when it returns.  Whoever comes after it in an
 	 * ordinary stream comes after it on the host, too; not so in a non-blocking one. */
 	if (result == CUDA_SUCCESS && copy->wait &&
@@ -156,7 +157,8 @@ to_host(const struct copy *copy, const struct place *dst, const struct place *sr
 	}
 	struct context *context = thread_self.current;
 	uint64_t mark = copy_pending_mark(), wait = context_quiet_begin(context);
-	CUresult result = is_staged(&train) ? staging_fetch(&train) : copy_train_fetch(&train);
+	CUresult result = is_staged(&train, STAGING_FETCH_MIN) ? staging_fetch(&train)
+							   : copy_train_fetch(&train);
 	/* Programs like to synchronise the stream then, and need not ask again. */
 	if (result == CUDA_SUCCESS) {
 		context_quiet_end(context, wait, stream);

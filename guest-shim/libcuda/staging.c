@@ -23,6 +23,8 @@
 #include "guest-shim/libcuda/stats.h"
 
 #define SLOT_SIZE ((size_t)CALL_PAYLOAD_MAX)
+/* Pinned in no time, for programs that copy little. */
+#define SMALL_SLOT_SIZE ((size_t)64 << 10)
 /* Slots are pinned so many at a time. */
 #define SLOTS_PER_BLOCK 4
 #define SLOTS_MAX 16
@@ -32,7 +34,10 @@
 #define PIECES_MIN 4
 #define PIECE_MIN ((size_t)128 << 10)
 
+struct pool;
+
 struct slot {
+	struct pool *pool;
 	unsigned char *memory;
 	uint64_t offset; /* in the arena */
 	struct lane_reply ticket;
@@ -40,61 +45,68 @@ struct slot {
 	struct slot *next; /* free or flying */
 };
 
-static struct {
+struct pool {
 	pthread_mutex_t lock;
+	size_t slot_size;
 	struct slot slots[SLOTS_MAX];
 	unsigned n_slots;
 	bool no_more; /* the arena gives nothing */
 	struct slot *free;
 	struct slot *flying, **flying_end; /* in the order of their start */
-} staging = { .lock = PTHREAD_MUTEX_INITIALIZER, .flying_end = &staging.flying };
+};
+
+static struct pool large = { .lock = PTHREAD_MUTEX_INITIALIZER, .slot_size = SLOT_SIZE,
+	.flying_end = &large.flying };
+static struct pool small = { .lock = PTHREAD_MUTEX_INITIALIZER,
+	.slot_size = SMALL_SLOT_SIZE, .flying_end = &small.flying };
 
 /* ---- slots ---- */
 
 static void
 slot_give(struct slot *slot)
 {
-	HOLD_LOCK(&staging.lock);
-	slot->next = staging.free;
-	staging.free = slot;
+	HOLD_LOCK(&slot->pool->lock);
+	slot->next = slot->pool->free;
+	slot->pool->free = slot;
 }
 
 static void
 slot_fly(struct slot *slot)
 {
-	HOLD_LOCK(&staging.lock);
+	HOLD_LOCK(&slot->pool->lock);
 	slot->next = NULL;
-	*staging.flying_end = slot;
-	staging.flying_end = &slot->next;
+	*slot->pool->flying_end = slot;
+	slot->pool->flying_end = &slot->next;
 }
 
 /* The lock is held. */
 static void
-add_block(void)
+add_block(struct pool *pool)
 {
 	void *block;
 
-	if (staging.no_more || staging.n_slots == SLOTS_MAX) {
+	if (pool->no_more || pool->n_slots == SLOTS_MAX) {
 		return;
 	}
-	if (!arena_allocate(SLOTS_PER_BLOCK * SLOT_SIZE, &block)) {
-		staging.no_more = true;
+	if (!arena_allocate(SLOTS_PER_BLOCK * pool->slot_size, &block)) {
+		pool->no_more = true;
 		return;
 	}
 	for (unsigned i = 0; i < SLOTS_PER_BLOCK; i++) {
-		struct slot *slot = &staging.slots[staging.n_slots++];
-		slot->memory = (unsigned char *)block + i * SLOT_SIZE;
+		struct slot *slot = &pool->slots[pool->n_slots++];
+		slot->pool = pool;
+		slot->memory = (unsigned char *)block + i * pool->slot_size;
 		arena_offset((uintptr_t)slot->memory, &slot->offset);
-		slot->next = staging.free;
-		staging.free = slot;
+		slot->next = pool->free;
+		pool->free = slot;
 	}
 }
 
 /* Those that have arrived are free: nobody else looks at them.  The lock is held. */
 static void
-take_back(struct lane *lane)
+take_back(struct pool *pool, struct lane *lane)
 {
-	struct slot **at = &staging.flying;
+	struct slot **at = &pool->flying;
 
 	while (*at != NULL) {
 		struct slot *slot = *at;
@@ -103,38 +115,38 @@ take_back(struct lane *lane)
 			continue;
 		}
 		*at = slot->next;
-		slot->next = staging.free;
-		staging.free = slot;
+		slot->next = pool->free;
+		pool->free = slot;
 	}
-	staging.flying_end = at;
+	pool->flying_end = at;
 }
 
 /* A slot for the calling thread; if need be one whose copy is waited for. */
 static struct slot *
-slot_take(struct lane *lane, bool may_wait)
+slot_take(struct pool *pool, struct lane *lane, bool may_wait)
 {
 	struct slot *slot;
 	bool flying = false;
 
-	pthread_mutex_lock(&staging.lock);
-	if (staging.free == NULL) {
-		take_back(lane);
+	pthread_mutex_lock(&pool->lock);
+	if (pool->free == NULL) {
+		take_back(pool, lane);
 	}
-	if (staging.free == NULL) {
-		add_block();
+	if (pool->free == NULL) {
+		add_block(pool);
 	}
-	slot = staging.free;
+	slot = pool->free;
 	if (slot != NULL) {
-		staging.free = slot->next;
-	} else if (may_wait && staging.flying != NULL) {
+		pool->free = slot->next;
+	} else if (may_wait && pool->flying != NULL) {
 		flying = true;
-		slot = staging.flying;
-		staging.flying = slot->next;
-		if (staging.flying == NULL) {
-			staging.flying_end = &staging.flying;
+		slot = pool->flying;
+		pool->flying = slot->next;
+		if (pool->flying == NULL) {
+			pool->flying_end = &pool->flying;
 		}
 	}
-	pthread_mutex_unlock(&staging.lock);
+	pthread_mutex_unlock(&pool->lock);
 	if (flying) {
 		/* What became of that copy is told by the head of this answer or an
 		 * earlier one; a lane that is lost tells its next user. */
@@ -162,14 +174,20 @@ ticket_start(struct lane *lane, uint64_t context, call_handle stream, struct slo
 
 /* ---- pieces ---- */
 
-static void
+/* Cut it into pieces for slots of the pool that is returned. */
+static struct pool *
 cut(struct copy_train *train)
 {
 	size_t size = train->width * train->height / PIECES_MIN;
 
+	if (train->width * train->height <= SMALL_SLOT_SIZE) {
+		train->piece_max = SMALL_SLOT_SIZE;
+		return &small;
+	}
 	train->piece_max = size >= SLOT_SIZE ? SLOT_SIZE
 		: size <= PIECE_MIN	     ? PIECE_MIN
 					     : size & ~(size_t)4095;
+	return &large;
 }
 
 static struct arena_copy
@@ -214,9 +232,9 @@ staging_send(struct copy_train *train)
 	uint64_t context;
 
 	CUresult result = guest_enter(info, &lane, &context);
-	cut(train);
+	struct pool *pool = cut(train);
 	while (result == CUDA_SUCCESS) {
-		struct slot *slot = slot_take(lane, true);
+		struct slot *slot = slot_take(pool, lane, true);
 		if (slot == NULL) {
 			train->piece_max = 0;
 			return copy_train_send(train);
@@ -279,6 +297,7 @@ static CUresult
 fetch_all(struct lane *lane, uint64_t context, struct copy_train *train, bool *ret_rest)
 {
 	struct fetch window[FETCH_WINDOW];
+	struct pool *pool = cut(train);
 	CUresult first = CUDA_SUCCESS;
 	size_t n_started = 0, n_finished = 0;
 	bool more = true;
@@ -288,7 +307,7 @@ fetch_all(struct lane *lane, uint64_t context, struct copy_train *train, bool *r
 		size_t n_held = n_started - n_finished;
 		struct slot *slot = NULL;
 		if (more && n_held < FETCH_WINDOW) {
-			slot = slot_take(lane, n_held == 0);
+			slot = slot_take(pool, lane, n_held == 0);
 		}
 		if (slot != NULL) {
 			struct fetch *fetch = &window[n_started % FETCH_WINDOW];
@@ -330,7 +349,6 @@ staging_fetch(struct copy_train *train)
 	if (result != CUDA_SUCCESS) {
 		return result;
 	}
-	cut(train);
 	uint64_t began = stats_begin();
 	result = fetch_all(lane, context, train, &rest);
 	stats_waited(call_find(CALL_cuStreamSynchronize), !rest, began);
