@@ -9,17 +9,24 @@
  * microsecond (measured), which is long for an answer that is about to come. */
 #define RELAX_LOOKS 16
 
-/* n counts the looks.  The processor's other thread, if it has one, runs faster meanwhile. */
+/* The processor's other thread, if it has one, runs faster meanwhile. */
 static inline void
-relax(unsigned n)
+relax_briefly(void)
 {
-	if (n % RELAX_LOOKS == RELAX_LOOKS - 1) {
-		sched_yield();
-		return;
-	}
 #if defined(__x86_64__) || defined(__i386__)
 	__builtin_ia32_pause();
 #elif defined(__aarch64__)
 	__asm__ volatile("yield");
 #endif
+}
+
+/* n counts the looks. */
+static inline void
+relax(unsigned n)
+{
+	if (n % RELAX_LOOKS == RELAX_LOOKS - 1) {
+		sched_yield();
+	} else {
+		relax_briefly();
+	}
 }

@@ -287,6 +287,7 @@ session_run(struct session *s)
 		uint64_t now = clock_ns();
 		idle_since = idle_since == 0 ? now : idle_since;
 		if (now - idle_since < spin_ns(s)) {
+			wait_watch(s);
 			relax(n_looks++);
 			continue;
 		}

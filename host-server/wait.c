@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 
+#include "common/relax.h"
 #include "host-server/bulk.h"
 #include "host-server/context.h"
 #include "host-server/fence.h"
@@ -18,7 +19,10 @@
 /* Different streams that one round of polling tells apart. */
 #define STREAMS_SEEN_MAX 16
 /* Looks at a fence for each question to the driver. */
-#define FENCE_LOOKS 64
+#define FENCE_LOOKS 16
+/* Looks at a fence in a row: about a microsecond.  In between, the guest's socket is looked
+ * at, which takes almost as long. */
+#define WATCH_LOOKS 16
 
 struct wait_event {
 	CUevent event; /* NULL: nothing was put behind yet, and the stream itself is asked */
@@ -437,6 +441,23 @@ wait_poll(struct session *s)
 		destroy_condemned(s);
 	}
 	return any;
+}
+
+void
+wait_watch(const struct session *s)
+{
+	const struct wait *wait = s->waits->bare;
+
+	if (wait == NULL || wait->n_happened == wait->n_events) {
+		return;
+	}
+	const struct wait_event *e = &wait->events[wait->n_happened];
+	for (unsigned n = 0; n < WATCH_LOOKS && e->fence != 0; n++) {
+		if (fence_passed(s, e->fence)) {
+			return;
+		}
+		relax_briefly();
+	}
 }
 
 CUresult

@@ -51,6 +51,8 @@ void wait_settle(struct session *s);
 
 /* Answer what can be answered.  Says whether there was anything. */
 bool wait_poll(struct session *s);
+/* Between two polls: look for a moment whether the last wait is over. */
+void wait_watch(const struct session *s);
 /* Answer the copies whose payload is there: before an answer that says "done". */
 void wait_poll_payloads(struct session *s);
 bool wait_any(const struct session *s);
