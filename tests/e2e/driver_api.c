@@ -4,59 +4,18 @@
  * Usage: driver_api [SEED [ROUNDS]] [wild]
  * It knows nothing of us: it runs on any libcuda.so.1.  Random sizes, offsets
  * and contents come from a seed, which is printed; several threads at once. */
-#include <cuda.h>
 #include <pthread.h>
 #include <stdbool.h>
-#include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-#define FAIL(...)                                                        \
-	do {                                                             \
-		fprintf(stderr, "FAIL %s:%d: ", __FILE__, __LINE__);     \
-		fprintf(stderr, __VA_ARGS__);                            \
-		fputc('\n', stderr);                                     \
-		_exit(1);                                                \
-	} while (0)
-#define EXPECT(wanted, call)                                             \
-	do {                                                             \
-		CUresult got_ = (call);                                  \
-		if (got_ != (wanted)) {                                  \
-			FAIL("%s: %d, not %s", #call, (int)got_, #wanted); \
-		}                                                        \
-	} while (0)
-#define DO(call) EXPECT(CUDA_SUCCESS, call)
+#include "check.h"
 
-/* out[i] = in[i] * factor + i */
-static const char source[] =
-	".version 7.0\n.target sm_52\n.address_size 64\n"
-	".global .align 4 .u32 counter;\n"
-	".visible .entry scale(.param .u64 p_out, .param .u64 p_in, .param .u32 p_factor,\n"
-	"	.param .u32 p_n)\n{\n"
-	"	.reg .pred %p<2>;\n	.reg .b32 %r<10>;\n	.reg .b64 %rd<8>;\n"
-	"	ld.param.u64 %rd1, [p_out];\n	ld.param.u64 %rd2, [p_in];\n"
-	"	ld.param.u32 %r1, [p_factor];\n	ld.param.u32 %r2, [p_n];\n"
-	"	mov.u32 %r3, %ctaid.x;\n	mov.u32 %r4, %ntid.x;\n	mov.u32 %r5, %tid.x;\n"
-	"	mad.lo.s32 %r6, %r3, %r4, %r5;\n	setp.ge.u32 %p1, %r6, %r2;\n"
-	"	@%p1 bra DONE;\n"
-	"	cvta.to.global.u64 %rd3, %rd1;\n	cvta.to.global.u64 %rd4, %rd2;\n"
-	"	mul.wide.u32 %rd5, %r6, 4;\n	add.s64 %rd6, %rd4, %rd5;\n"
-	"	ld.global.u32 %r7, [%rd6];\n	mad.lo.s32 %r8, %r7, %r1, %r6;\n"
-	"	add.s64 %rd7, %rd3, %rd5;\n	st.global.u32 [%rd7], %r8;\n"
-	"DONE:\n	ret;\n}\n";
+static const char source[] = PTX_HEAD ".global .align 4 .u32 counter;\n" PTX_SCALE;
 
 static CUcontext context;
 static CUfunction scale;
 static unsigned rounds = 30;
-
-static unsigned
-next(unsigned *random, unsigned below)
-{
-	*random = *random * 1664525u + 1013904223u;
-	return (unsigned)((uint64_t)(*random >> 8) * below >> 24);
-}
 
 static void
 fill(unsigned *random, void *memory, size_t size)
@@ -427,8 +386,7 @@ main(int argc, char **argv)
 	EXPECT(CUDA_ERROR_NOT_INITIALIZED, cuDeviceGetCount(&count));
 	DO(cuInit(0));
 	EXPECT(CUDA_ERROR_INVALID_CONTEXT, cuCtxSynchronize());
-	DO(cuDevicePrimaryCtxRetain(&context, 0));
-	DO(cuCtxSetCurrent(context));
+	context = use_device(0);
 	DO(cuModuleLoadData(&module, source));
 	DO(cuModuleGetFunction(&scale, module, "scale"));
 	variables(module);

@@ -4,38 +4,19 @@
  * Usage: freed [MEMORY_MAX]     bytes that may be allocated at once; else the device's
  * A program of the driver API that knows nothing of us.  Kernels that are still running
  * write to memory when it is freed, and the next allocation often gets the same. */
-#include <cuda.h>
 #include <pthread.h>
 #include <stdbool.h>
-#include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-#define FAIL(...)                                                        \
-	do {                                                             \
-		fprintf(stderr, "FAIL %s:%d: ", __FILE__, __LINE__);     \
-		fprintf(stderr, __VA_ARGS__);                            \
-		fputc('\n', stderr);                                     \
-		_exit(1);                                                \
-	} while (0)
-#define EXPECT(wanted, call)                                             \
-	do {                                                             \
-		CUresult got_ = (call);                                  \
-		if (got_ != (wanted)) {                                  \
-			FAIL("%s: %d, not %s", #call, (int)got_, #wanted); \
-		}                                                        \
-	} while (0)
-#define DO(call) EXPECT(CUDA_SUCCESS, call)
+#include "check.h"
 
 #define MIB ((size_t)1 << 20)
 #define THREADS 4
 #define ROUNDS 60
 
 /* One thread: count for a while, then words[i] = value for all i < n. */
-static const char source[] =
-	".version 7.0\n.target sm_52\n.address_size 64\n"
+static const char source[] = PTX_HEAD
 	".visible .entry late(.param .u64 p_words, .param .u32 p_n, .param .u32 p_value,\n"
 	"	.param .u32 p_count)\n{\n"
 	"	.reg .pred %p<3>;\n	.reg .b32 %r<6>;\n	.reg .b64 %rd<3>;\n"
@@ -51,13 +32,6 @@ static const char source[] =
 
 static CUcontext context;
 static CUfunction late;
-
-static unsigned
-next(unsigned *random, unsigned below)
-{
-	*random = *random * 1664525u + 1013904223u;
-	return (unsigned)((uint64_t)(*random >> 8) * below >> 24);
-}
 
 static void
 launch_late(CUdeviceptr words, unsigned n, unsigned value, unsigned count, CUstream stream)
@@ -254,14 +228,11 @@ main(int argc, char **argv)
 	unsigned seed = (unsigned)getpid();
 	pthread_t threads[THREADS];
 	size_t most, total;
-	CUmodule module;
 
 	printf("seed %u\n", seed);
 	DO(cuInit(0));
-	DO(cuDevicePrimaryCtxRetain(&context, 0));
-	DO(cuCtxSetCurrent(context));
-	DO(cuModuleLoadData(&module, source));
-	DO(cuModuleGetFunction(&late, module, "late"));
+	context = use_device(0);
+	late = load_kernel(source, "late");
 	for (uintptr_t i = 0; i < THREADS; i++) {
 		pthread_create(&threads[i], NULL, work, (void *)(seed + i));
 	}

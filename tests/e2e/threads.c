@@ -6,29 +6,12 @@
  * seed alone.  Every thread keeps in its own memory what its device memory must hold, and
  * a digest of all that came back; the digests must be those of a run in which the threads
  * take turns, one at a time from begin to end. */
-#include <cuda.h>
 #include <pthread.h>
 #include <stdbool.h>
-#include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-#define FAIL(...)                                                        \
-	do {                                                             \
-		fprintf(stderr, "FAIL %s:%d: ", __FILE__, __LINE__);     \
-		fprintf(stderr, __VA_ARGS__);                            \
-		fputc('\n', stderr);                                     \
-		_exit(1);                                                \
-	} while (0)
-#define DO(call)                                                         \
-	do {                                                             \
-		CUresult got_ = (call);                                  \
-		if (got_ != CUDA_SUCCESS) {                              \
-			FAIL("%s: %d", #call, (int)got_);                \
-		}                                                        \
-	} while (0)
+#include "check.h"
 
 #define THREADS 16
 #define BUFFERS 4
@@ -38,23 +21,6 @@
 #define SMALL_MAX 3000
 #define LARGE_MAX 100000
 #define HUGE_MAX 800000
-
-/* to[i] = from[i] * factor + i */
-static const char source[] =
-	".version 7.0\n.target sm_52\n.address_size 64\n"
-	".visible .entry scale(.param .u64 p_to, .param .u64 p_from, .param .u32 p_factor,\n"
-	"	.param .u32 p_n)\n{\n"
-	"	.reg .pred %p<2>;\n	.reg .b32 %r<10>;\n	.reg .b64 %rd<8>;\n"
-	"	ld.param.u64 %rd1, [p_to];\n	ld.param.u64 %rd2, [p_from];\n"
-	"	ld.param.u32 %r1, [p_factor];\n	ld.param.u32 %r2, [p_n];\n"
-	"	mov.u32 %r3, %ctaid.x;\n	mov.u32 %r4, %ntid.x;\n	mov.u32 %r5, %tid.x;\n"
-	"	mad.lo.s32 %r6, %r3, %r4, %r5;\n	setp.ge.u32 %p1, %r6, %r2;\n"
-	"	@%p1 bra DONE;\n"
-	"	cvta.to.global.u64 %rd3, %rd1;\n	cvta.to.global.u64 %rd4, %rd2;\n"
-	"	mul.wide.u32 %rd5, %r6, 4;\n	add.s64 %rd6, %rd4, %rd5;\n"
-	"	ld.global.u32 %r7, [%rd6];\n	mad.lo.s32 %r8, %r7, %r1, %r6;\n"
-	"	add.s64 %rd7, %rd3, %rd5;\n	st.global.u32 [%rd7], %r8;\n"
-	"DONE:\n	ret;\n}\n";
 
 struct buffer {
 	CUdeviceptr device;
@@ -78,34 +44,27 @@ static CUfunction scale;
 static CUstream shared[2]; /* of all threads */
 static unsigned rounds = 150;
 
-static unsigned
-next(struct worker *w, unsigned below)
-{
-	w->random = w->random * 1664525u + 1013904223u;
-	return (unsigned)((uint64_t)(w->random >> 8) * below >> 24);
-}
-
 static struct buffer *
 any(struct worker *w)
 {
-	return &w->buffers[next(w, BUFFERS)];
+	return &w->buffers[next(&w->random, BUFFERS)];
 }
 
 /* A range of the buffer. */
 static void
 part(struct worker *w, const struct buffer *b, unsigned *ret_at, unsigned *ret_n)
 {
-	unsigned at = next(w, b->n);
+	unsigned at = next(&w->random, b->n);
 
 	*ret_at = at;
-	*ret_n = 1 + next(w, b->n - at);
+	*ret_n = 1 + next(&w->random, b->n - at);
 }
 
 static void
 fill(struct worker *w, unsigned *words, unsigned n)
 {
 	for (unsigned i = 0; i < n; i++) {
-		words[i] = next(w, 1u << 24);
+		words[i] = next(&w->random, 1u << 24);
 	}
 }
 
@@ -127,9 +86,9 @@ check(struct worker *w, const unsigned *got, const unsigned *wanted, unsigned n,
 static void
 buffer_init(struct worker *w, struct buffer *b)
 {
-	unsigned value = next(w, 1u << 24), kind = next(w, 64);
+	unsigned value = next(&w->random, 1u << 24), kind = next(&w->random, 64);
 
-	b->n = 1 + next(w, kind == 0 ? HUGE_MAX : kind < 8 ? LARGE_MAX : SMALL_MAX);
+	b->n = 1 + next(&w->random, kind == 0 ? HUGE_MAX : kind < 8 ? LARGE_MAX : SMALL_MAX);
 	b->mirror = malloc(b->n * sizeof(*b->mirror));
 	DO(cuMemAlloc(&b->device, b->n * sizeof(*b->mirror)));
 	DO(cuMemsetD32Async(b->device, value, b->n, w->stream));
@@ -149,7 +108,8 @@ static void
 launch(struct worker *w)
 {
 	struct buffer *to = any(w), *from = any(w);
-	unsigned n = to->n < from->n ? to->n : from->n, factor = 1 + next(w, 1000);
+	unsigned n = to->n < from->n ? to->n : from->n;
+	unsigned factor = 1 + next(&w->random, 1000);
 	void *arguments[] = { &to->device, &from->device, &factor, &n };
 
 	n = n < SMALL_MAX ? n : SMALL_MAX;
@@ -163,7 +123,7 @@ static void
 copy_in(struct worker *w)
 {
 	struct buffer *b = any(w);
-	unsigned at, n, way = next(w, 3);
+	unsigned at, n, way = next(&w->random, 3);
 
 	part(w, b, &at, &n);
 	fill(w, b->mirror + at, n);
@@ -187,7 +147,7 @@ static void
 copy_out(struct worker *w)
 {
 	struct buffer *b = any(w);
-	unsigned at, n, way = next(w, 3);
+	unsigned at, n, way = next(&w->random, 3);
 
 	part(w, b, &at, &n);
 	unsigned *to = way == 0 ? w->pinned : w->pageable;
@@ -215,8 +175,9 @@ static void
 copy_rows(struct worker *w)
 {
 	struct buffer *b = any(w);
-	unsigned width = 1 + next(w, b->n < 40 ? b->n : 40), height = b->n / (2 * width);
-	bool in = next(w, 2);
+	unsigned width = 1 + next(&w->random, b->n < 40 ? b->n : 40);
+	unsigned height = b->n / (2 * width);
+	bool in = next(&w->random, 2);
 	CUDA_MEMCPY2D copy = { .srcMemoryType = in ? CU_MEMORYTYPE_HOST : CU_MEMORYTYPE_DEVICE,
 		.dstMemoryType = in ? CU_MEMORYTYPE_DEVICE : CU_MEMORYTYPE_HOST,
 		.srcHost = w->pageable, .dstHost = w->pageable, .srcDevice = b->device,
@@ -246,7 +207,7 @@ static void
 set(struct worker *w)
 {
 	struct buffer *b = any(w);
-	unsigned at, n, value = next(w, 256);
+	unsigned at, n, value = next(&w->random, 256);
 
 	part(w, b, &at, &n);
 	DO(cuMemsetD8Async(b->device + at * 4, (unsigned char)value, n * 4, w->stream));
@@ -266,9 +227,9 @@ replace(struct worker *w)
 static void
 change_stream(struct worker *w)
 {
-	CUstream to = w->streams[next(w, STREAMS)];
+	CUstream to = w->streams[next(&w->random, STREAMS)];
 
-	switch (next(w, 3)) {
+	switch (next(&w->random, 3)) {
 	case 0:
 		DO(cuEventRecord(w->event, w->stream));
 		DO(cuStreamWaitEvent(to, w->event, 0));
@@ -279,7 +240,7 @@ change_stream(struct worker *w)
 		DO(cuEventQuery(w->event));
 		break;
 	default:
-		DO(next(w, 2) ? cuCtxSynchronize() : cuStreamSynchronize(w->stream));
+		DO(next(&w->random, 2) ? cuCtxSynchronize() : cuStreamSynchronize(w->stream));
 		break;
 	}
 	w->stream = to;
@@ -330,7 +291,7 @@ work(void *user)
 	DO(cuCtxSetCurrent(context));
 	worker_init(w, w->seed);
 	for (unsigned i = 0; i < rounds; i++) {
-		actions[next(w, sizeof(actions) / sizeof(actions[0]))](w);
+		actions[next(&w->random, sizeof(actions) / sizeof(actions[0]))](w);
 	}
 	worker_deinit(w);
 	return NULL;
@@ -342,15 +303,12 @@ main(int argc, char **argv)
 	unsigned seed = argc > 1 ? (unsigned)strtoul(argv[1], NULL, 10) : (unsigned)getpid();
 	static struct worker alone[THREADS], together[THREADS];
 	pthread_t threads[THREADS];
-	CUmodule module;
 
 	printf("seed %u\n", seed);
 	rounds = argc > 2 ? (unsigned)strtoul(argv[2], NULL, 10) : rounds;
 	DO(cuInit(0));
-	DO(cuDevicePrimaryCtxRetain(&context, 0));
-	DO(cuCtxSetCurrent(context));
-	DO(cuModuleLoadData(&module, source));
-	DO(cuModuleGetFunction(&scale, module, "scale"));
+	context = use_device(0);
+	scale = load_kernel(PTX_HEAD PTX_SCALE, "scale");
 	DO(cuStreamCreate(&shared[0], CU_STREAM_DEFAULT));
 	DO(cuStreamCreate(&shared[1], CU_STREAM_NON_BLOCKING));
 	for (unsigned i = 0; i < THREADS; i++) {
