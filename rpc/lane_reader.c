@@ -296,16 +296,19 @@ result_of_refusal(const struct message_reply *header)
 								: CUDA_ERROR_UNKNOWN;
 }
 
-/* Results that lie in memory. */
+/* A record that lies in memory, but for its payload. */
 static int
-decode(struct lane *lane, struct lane_reply *reply, const struct message_reply *header,
-	const uint8_t *results, size_t size)
+decode(struct lane *lane, struct lane_reply *reply, const uint8_t *record, size_t size)
 {
 	session_mark_ret bare;
 	void *ret = reply->ret != NULL ? reply->ret : &bare;
+	struct message_reply header;
 
-	if (!header->accepted || header->stat != SUCCESS) {
-		((struct call_ret_head *)ret)->result = result_of_refusal(header);
+	if (message_get_reply(record, size, &header) < 0) {
+		return -EPROTO;
+	}
+	if (!header.accepted || header.stat != SUCCESS) {
+		((struct call_ret_head *)ret)->result = result_of_refusal(&header);
 		return 0;
 	}
 	xdrproc_t filter = reply->info->ret_xdr;
@@ -313,9 +316,10 @@ decode(struct lane *lane, struct lane_reply *reply, const struct message_reply *
 	if (reply->ret == NULL) { /* nobody wants more than the head */
 		filter = (xdrproc_t)xdr_session_mark_ret;
 		ret_size = sizeof(bare);
-		size = size < 24 ? size : 24;
+		size = size < header.size + 24 ? size : header.size + 24;
 	}
-	int r = message_decode(results, size, filter, ret, ret_size);
+	int r = message_decode(
+		record + header.size, size - header.size, filter, ret, ret_size);
 	if (r == 0) {
 		note_head(lane, ret);
 	}
@@ -340,11 +344,10 @@ take_payload(struct lane *lane, struct lane_reply *reply, size_t size)
 	if (payload != reply->into_size || head + message_padded(payload) != size) {
 		return -EPROTO;
 	}
-	struct message_reply header;
 	message_put_u32(record + head - 4, 0);
-	if (message_get_reply(record, head, &header) < 0 || header.size != MESSAGE_REPLY_SIZE ||
-		decode(lane, reply, &header, record + header.size, head - header.size) < 0) {
-		return -EPROTO;
+	r = decode(lane, reply, record, head);
+	if (r < 0) {
+		return r;
 	}
 	lane->in_at += head;
 	r = reply->rows != NULL ? receive_rows(lane, reply->rows)
@@ -368,12 +371,8 @@ take_record(struct lane *lane, struct lane_reply *reply, size_t size)
 		record = large = malloc(size);
 		r = large != NULL ? receive_all(lane, large, size) : -ENOMEM;
 	}
-	struct message_reply header;
-	if (r == 0 && message_get_reply(record, size, &header) < 0) {
-		r = -EPROTO;
-	}
 	if (r == 0) {
-		r = decode(lane, reply, &header, record + header.size, size - header.size);
+		r = decode(lane, reply, record, size);
 	}
 	if (r == 0 && large == NULL) {
 		lane->in_at += size;
