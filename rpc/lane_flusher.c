@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* lane_flusher.c: the thread that sends one-way calls which nobody waits for.
  *
- * While there is work it naps and looks; after a quiet while it sleeps, and the next
- * one-way call wakes it, once.  So a call does not pay for a wake-up while calls are
- * frequent, and an idle program pays nothing. */
+ * While there is work it naps and looks; after a few naps for nothing it sleeps, and the
+ * next one-way call wakes it, once.  A wake-up costs the caller some microseconds, a nap
+ * costs another processor as much.  So where sleep turns out to be short it naps more often
+ * the next time, and calls do not pay while they are frequent; where quiet turns out to be
+ * long it goes back to few, and an idle program pays nothing. */
 #include "rpc/lane_private.h"
 
 #include <errno.h>
@@ -15,8 +17,14 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "common/clock.h"
+
 #define NAP_NS 40000
-#define NAPS_BEFORE_SLEEP 250 /* 10 ms and more */
+/* For nothing, before it sleeps: 10 ms and more at most. */
+#define NAPS_MIN 4
+#define NAPS_MAX 256
+/* Sleep that was not worth a wake-up is shorter than so many. */
+#define NAPS_SHORT 12
 
 enum flusher_state { FLUSHER_AWAKE, FLUSHER_ASLEEP, FLUSHER_STOP };
 
@@ -26,11 +34,12 @@ futex(_Atomic int *word, int operation, int value)
 	syscall(SYS_futex, word, operation | FUTEX_PRIVATE_FLAG, value, NULL, NULL, 0);
 }
 
-/* Sleep until woken.  Whether to go on. */
+/* Sleep until woken, and learn when to sleep next.  Whether to go on. */
 static bool
-sleep_until_woken(struct lane *lane)
+sleep_until_woken(struct lane *lane, unsigned *naps)
 {
 	int awake = FLUSHER_AWAKE;
+	uint64_t start = clock_ns();
 
 	if (!atomic_compare_exchange_strong(&lane->flusher_state, &awake, FLUSHER_ASLEEP)) {
 		return awake != FLUSHER_STOP;
@@ -41,6 +50,11 @@ sleep_until_woken(struct lane *lane)
 	}
 	int asleep = FLUSHER_ASLEEP;
 	atomic_compare_exchange_strong(&lane->flusher_state, &asleep, FLUSHER_AWAKE);
+	if (clock_ns() - start >= NAPS_SHORT * NAP_NS) {
+		*naps = NAPS_MIN;
+	} else if (*naps < NAPS_MAX) {
+		*naps *= 2;
+	}
 	return atomic_load(&lane->flusher_state) != FLUSHER_STOP;
 }
 
@@ -48,20 +62,23 @@ static void *
 flusher_main(void *arg)
 {
 	struct lane *lane = arg;
-	unsigned idle = 0;
+	unsigned idle = 0, naps = NAPS_MIN;
 
 	prctl(PR_SET_NAME, "outboard-flush");
 	prctl(PR_SET_TIMERSLACK, 1000UL);
 	while (atomic_load(&lane->flusher_state) != FLUSHER_STOP) {
 		nanosleep(&(struct timespec){ .tv_nsec = NAP_NS }, NULL);
-		if (lane->out_len == 0) {
-			if (++idle >= NAPS_BEFORE_SLEEP) {
-				idle = 0;
-				if (!sleep_until_woken(lane)) {
-					break;
-				}
+		if (lane->out_len == 0 && ++idle >= naps) {
+			if (!sleep_until_woken(lane, &naps)) {
+				break;
 			}
+			idle = 0;
+		}
+		if (lane->out_len == 0) {
 			continue;
+		}
+		if (idle > NAPS_MIN + NAPS_SHORT) {
+			naps = NAPS_MIN; /* it could have slept */
 		}
 		idle = 0;
 		/* Whoever holds the lock is sending, or about to. */

@@ -12,6 +12,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 #include <cmocka.h>
@@ -394,6 +395,28 @@ a_lone_one_way_call_leaves_by_itself(void **state)
 	pair_close(&p);
 }
 
+/* Of who waits for each of its calls, and pauses: no thread looks again and again meanwhile
+ * whether there is something to send. */
+static void
+pauses_are_quiet(void **state)
+{
+	enum { ROUNDS = 40, PAUSE_US = 5000, SWITCHES_MAX = 30 };
+	struct pair p;
+	struct rusage before, after;
+	uint32_t value = 1, back;
+
+	pair_new(&p, &defaults);
+	getrusage(RUSAGE_SELF, &before);
+	for (int i = 0; i < ROUNDS; i++) {
+		put(&p, 0, &value, sizeof(value));
+		get(&p, 0, &back, sizeof(back));
+		usleep(PAUSE_US);
+	}
+	getrusage(RUSAGE_SELF, &after);
+	assert_in_range(after.ru_nvcsw - before.ru_nvcsw, 0, ROUNDS * SWITCHES_MAX);
+	pair_close(&p);
+}
+
 /* What is read into the server's buffer is copied from there: of a train of payloads that
  * must not be much. */
 static void
@@ -522,6 +545,7 @@ main(void)
 		cmocka_unit_test(replies_may_come_in_any_order),
 		cmocka_unit_test(a_latched_error_is_told_once),
 		cmocka_unit_test(a_lone_one_way_call_leaves_by_itself),
+		cmocka_unit_test(pauses_are_quiet),
 		cmocka_unit_test(behind_a_large_payload_only_a_head_is_read_ahead),
 		cmocka_unit_test(stuck_in_both_directions_goes_on),
 		cmocka_unit_test(a_dead_host_is_an_error_for_everybody),
