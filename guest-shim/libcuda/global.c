@@ -11,6 +11,7 @@
 #include "guest-shim/libcuda/api.h"
 #include "guest-shim/libcuda/context.h"
 #include "guest-shim/libcuda/guest.h"
+#include "guest-shim/libcuda/memory.h"
 #include "guest-shim/libcuda/module.h"
 #include "remote.h"
 
@@ -54,13 +55,23 @@ remember(struct module *owner, const struct global *found, const char *name)
 }
 
 static CUresult
+ask_host(struct module *owner, const char *name, CUdeviceptr *ret_address, size_t *ret_size)
+{
+	return owner->type == HANDLE_CUlibrary
+		? remote_cuLibraryGetGlobal(ret_address, ret_size, owner->handle, name)
+		: remote_cuModuleGetGlobal_v2(ret_address, ret_size, owner->handle, name);
+}
+
+static CUresult
 ask(struct module *owner, const char *name, struct global *ret_found)
 {
 	struct global found = { .context = thread_self.current };
 
-	CUresult result = owner->type == HANDLE_CUlibrary
-		? remote_cuLibraryGetGlobal(&found.address, &found.size, owner->handle, name)
-		: remote_cuModuleGetGlobal_v2(&found.address, &found.size, owner->handle, name);
+	CUresult result = ask_host(owner, name, &found.address, &found.size);
+	/* The first one in a context may load the library there. */
+	if (result == CUDA_ERROR_OUT_OF_MEMORY && memory_give_back()) {
+		result = ask_host(owner, name, &found.address, &found.size);
+	}
 	if (result == CUDA_SUCCESS) {
 		result = module_know_global(owner, found.address, found.size);
 	}

@@ -8,6 +8,8 @@
  * Natively cudaFree waits for the device.  Here it does not: a block that was freed goes
  * to the cache, and the wait is made up for by the allocation that gets it, if work from
  * before may still use it. */
+#include "guest-shim/libcuda/memory.h"
+
 #include <pthread.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -76,9 +78,8 @@ keep_or_free(const struct map_entry *entry)
 	return CUDA_SUCCESS;
 }
 
-/* Whether there was something to give back. */
-static bool
-free_all_kept(void)
+bool
+memory_give_back(void)
 {
 	struct memory_block oldest;
 	bool any = false;
@@ -134,7 +135,7 @@ allocate(struct request *request, CUdeviceptr *ret_pointer)
 
 	while (true) {
 		result = request->allocate(request, &pointer);
-		if (result == CUDA_ERROR_OUT_OF_MEMORY && free_all_kept()) {
+		if (result == CUDA_ERROR_OUT_OF_MEMORY && memory_give_back()) {
 			result = request->allocate(request, &pointer);
 		}
 		if (result != CUDA_SUCCESS || reserve_range(pointer, request->size)) {
@@ -294,7 +295,7 @@ cuMemFreeAsync(CUdeviceptr dptr, CUstream hStream)
 CUDA_EXPORT CUresult CUDAAPI
 cuMemGetInfo_v2(size_t *free, size_t *total)
 {
-	free_all_kept();
+	memory_give_back();
 	return remote_cuMemGetInfo_v2(free, total);
 }
 

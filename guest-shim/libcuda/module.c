@@ -19,6 +19,7 @@
 #include "guest-shim/libcuda/global.h"
 #include "guest-shim/libcuda/guest.h"
 #include "guest-shim/libcuda/map.h"
+#include "guest-shim/libcuda/memory.h"
 #include "guest-shim/libcuda/module_file.h"
 #include "guest-shim/libcuda/reserve.h"
 #include "guest-shim/libcuda/session.h"
@@ -148,17 +149,31 @@ module_end_all(struct context *context)
 
 /* ---- loading ---- */
 
+/* A second time with what the program has freed, if the device has too little memory. */
+static CUresult
+call_with_room(uint32_t number, void *args, void *ret)
+{
+	CUresult result = guest_call(number, args, ret);
+
+	/* Its own answer, which an earlier call's failure is not. */
+	if (((struct call_ret_head *)ret)->result == CUDA_ERROR_OUT_OF_MEMORY &&
+		memory_give_back()) {
+		result = guest_call(number, args, ret);
+	}
+	return result;
+}
+
 static CUresult
 load_on_host(enum handle_type type, uint64_t image, call_handle handle)
 {
 	if (type == HANDLE_CUlibrary) {
 		cuLibraryLoadData_args args = { .library = handle, .image = image };
 		cuLibraryLoadData_ret ret = { 0 };
-		return guest_call(CALL_cuLibraryLoadData, &args, &ret);
+		return call_with_room(CALL_cuLibraryLoadData, &args, &ret);
 	}
 	cuModuleLoadData_args args = { .module = handle, .image = image };
 	cuModuleLoadData_ret ret = { 0 };
-	return guest_call(CALL_cuModuleLoadData, &args, &ret);
+	return call_with_room(CALL_cuModuleLoadData, &args, &ret);
 }
 
 static void

@@ -190,6 +190,39 @@ all_can_be_had(size_t most)
 	}
 }
 
+/* What was freed is there for a variable as for an allocation. */
+static void
+variables_have_room(void)
+{
+	enum { PIECES = 4 };
+	CUdeviceptr pieces[PIECES], d;
+	CUmodule module;
+	CUlibrary library;
+	size_t size, total;
+	char ptx[200];
+
+	DO(cuMemGetInfo(&size, &total));
+	size -= 32 * MIB;
+	snprintf(ptx, sizeof(ptx), PTX_HEAD ".global .align 8 .b8 large[%zu];\n" PTX_NOTHING,
+		size);
+	for (int as_library = 0; as_library < 2; as_library++) {
+		for (int i = 0; i < PIECES; i++) {
+			DO(cuMemAlloc(&pieces[i], 16 * MIB));
+		}
+		for (int i = 0; i < PIECES; i++) {
+			DO(cuMemFree(pieces[i]));
+		}
+		if (as_library) {
+			DO(cuLibraryLoadData(&library, ptx, NULL, NULL, 0, NULL, NULL, 0));
+			DO(cuLibraryGetGlobal(&d, &size, library, "large"));
+			DO(cuLibraryUnload(library));
+		} else {
+			DO(cuModuleLoadData(&module, ptx));
+			DO(cuModuleUnload(module));
+		}
+	}
+}
+
 /* Memory goes with its context, freed or not. */
 static void
 contexts(void)
@@ -243,6 +276,7 @@ main(int argc, char **argv)
 	freed_is_free();
 	DO(cuMemGetInfo(&most, &total));
 	all_can_be_had(argc > 1 ? strtoull(argv[1], NULL, 10) : most);
+	variables_have_room();
 	contexts();
 	puts("PASS");
 	return 0;
