@@ -96,12 +96,23 @@ guest_note(CUresult result)
 	}
 }
 
-CUresult
-guest_settle(struct lane *lane, CUresult result)
+/* Of a call that gives the program something, which would be lost if it failed for the sake
+ * of an earlier one.  That error is left for a call that gives nothing. */
+static CUresult
+settle_alone(struct lane *lane, CUresult result)
 {
 	if (lane_output_pending(lane) > 0) {
 		print_pending(lane);
 	}
+	if (result != CUDA_SUCCESS) {
+		guest_note(result);
+	}
+	return result;
+}
+
+CUresult
+guest_settle(struct lane *lane, CUresult result)
+{
 	if (result == CUDA_SUCCESS || result == CUDA_ERROR_NOT_READY) {
 		uint32_t call = 0;
 		int latched = lane_take_latched(lane, &call);
@@ -110,10 +121,7 @@ guest_settle(struct lane *lane, CUresult result)
 			result = (CUresult)latched;
 		}
 	}
-	if (result != CUDA_SUCCESS) {
-		guest_note(result);
-	}
-	return result;
+	return settle_alone(lane, result);
 }
 
 static inline CUresult
@@ -183,7 +191,9 @@ guest_call_payload(uint32_t number, void *args, void *ret, void *into, size_t si
 	if (r < 0) {
 		return session_lost(r);
 	}
-	return guest_settle(lane, (CUresult)((struct call_ret_head *)ret)->result);
+	result = (CUresult)((struct call_ret_head *)ret)->result;
+	return message.info->out_at != 0 ? settle_alone(lane, result)
+					 : guest_settle(lane, result);
 }
 
 CUresult

@@ -155,9 +155,7 @@ call_with_room(uint32_t number, void *args, void *ret)
 {
 	CUresult result = guest_call(number, args, ret);
 
-	/* Its own answer, which an earlier call's failure is not. */
-	if (((struct call_ret_head *)ret)->result == CUDA_ERROR_OUT_OF_MEMORY &&
-		memory_give_back()) {
+	if (result == CUDA_ERROR_OUT_OF_MEMORY && memory_give_back()) {
 		result = guest_call(number, args, ret);
 	}
 	return result;

@@ -223,6 +223,25 @@ variables_have_room(void)
 	}
 }
 
+/* A launch that fails late is told by who waits, and nothing is lost meanwhile. */
+static void
+earlier_errors_cost_nothing(size_t most)
+{
+	unsigned n = 0, value = 0, count = 0;
+	CUdeviceptr d, words = 0;
+	void *arguments[] = { &words, &n, &value, &count };
+
+	for (int i = 0; i < 10; i++) {
+		CUresult result = cuLaunchCooperativeKernel(
+			late, 1u << 30, 1, 1, 1, 1, 1, 0, NULL, arguments);
+		DO(cuMemAlloc(&d, most / 4));
+		EXPECT(CUDA_ERROR_COOPERATIVE_LAUNCH_TOO_LARGE,
+			result == CUDA_SUCCESS ? cuCtxSynchronize() : result);
+		DO(cuCtxSynchronize());
+		DO(cuMemFree(d));
+	}
+}
+
 /* Memory goes with its context, freed or not. */
 static void
 contexts(void)
@@ -275,7 +294,9 @@ main(int argc, char **argv)
 	freed_is_unknown();
 	freed_is_free();
 	DO(cuMemGetInfo(&most, &total));
-	all_can_be_had(argc > 1 ? strtoull(argv[1], NULL, 10) : most);
+	most = argc > 1 ? strtoull(argv[1], NULL, 10) : most;
+	all_can_be_had(most);
+	earlier_errors_cost_nothing(most);
 	variables_have_room();
 	contexts();
 	puts("PASS");
