@@ -8,6 +8,7 @@ that it wanted) and was sent away (those that it did not), and what OUTBOARD_STA
 """
 
 import argparse
+import collections
 import os
 import pathlib
 import re
@@ -19,6 +20,7 @@ import tempfile
 import time
 
 import measure
+from run import has_nvidia
 
 QUIET = 'launches=0', 'rounds=0', 'mallocs=0', 'copy_max=0'
 SIZE = 256 << 20
@@ -90,9 +92,14 @@ def perf_top(recorder, path, most):
     recorder.wait()
     out = subprocess.run(['perf', 'report', '-i', path, '--stdio', '--no-children', '-g', 'none',
                           '--sort', 'dso,symbol', '-t', '\t'], capture_output=True, text=True)
-    rows = [tuple(cell.strip() for cell in line.split('\t')[:3])
-            for line in out.stdout.splitlines() if line.strip() and not line.startswith('#')]
-    return [row for row in rows if len(row) == 3][:most]
+    shares = collections.Counter()
+    for line in out.stdout.splitlines():
+        cells = [cell.strip() for cell in line.split('\t')[:3]]
+        if len(cells) == 3 and not line.startswith('#'):
+            share, where, function = cells
+            # A library without names is one function.
+            shares[where, re.sub(r'0x[0-9a-f]+$', '...', function)] += float(share.rstrip('%'))
+    return [(f'{share:.2f}%', *key) for key, share in shares.most_common(most)]
 
 
 # ---- a load ----
@@ -152,6 +159,7 @@ def main():
     parser.add_argument('--over', choices=['tcp', 'unix', 'both'], default='both')
     options = parser.parse_args()
     build = measure.use_build(options.build)
+    os.environ.setdefault('OUTBOARD_DRIVER', 'auto' if has_nvidia() else 'soft')
     from harness import Daemon
 
     with Daemon() as daemon:
