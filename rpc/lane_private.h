@@ -22,6 +22,7 @@
 
 struct lane {
 	struct stream *stream;
+	bool in_rings; /* that stream is */
 	struct lane_options options;
 	_Atomic int error;
 
