@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "common/cleanup.h"
+#include "common/clock.h"
 #include "rpc/message_launch.h"
 
 /* Send when this much is buffered: several calls a system call, yet soon. */
@@ -90,6 +91,7 @@ lane_error(struct lane *lane)
 static int
 send_all(struct lane *lane, struct iovec *iov, int n_iov)
 {
+	lane->sent_ns = clock_ns();
 	while (n_iov > 0) {
 		ssize_t sent = lane->stream->ops->sendv(lane->stream, iov, n_iov);
 		if (sent == -EAGAIN) {
@@ -127,6 +129,16 @@ lane_flush_locked(struct lane *lane)
 	lane->counters.flushes++;
 	lane->out_len = 0;
 	return send_all(lane, &iov, 1);
+}
+
+/* Does a one-way call, now the only one in the buffer, leave at once?  In rings that costs
+ * some hundredths of a microsecond, as long as the host looks.  Else it costs a system call:
+ * for the first one in a while, which the device may be waiting for, and not for a row of
+ * them. */
+static bool
+is_urgent(const struct lane *lane)
+{
+	return lane->in_rings || clock_ns() - lane->sent_ns > LANE_QUIET_NS;
 }
 
 /* Send what is buffered and the rows from where they lie. */
@@ -254,6 +266,7 @@ lane_post(struct lane *lane, const struct lane_message *message)
 		return r;
 	}
 	HOLD_LOCK(&lane->send_lock);
+	bool urgent = message->now || (lane->out_len == 0 && is_urgent(lane));
 	r = take_credit(lane, message->payload_size);
 	if (r == 0) {
 		r = enter_context(lane, message->context);
@@ -265,8 +278,7 @@ lane_post(struct lane *lane, const struct lane_message *message)
 		return r;
 	}
 	lane->counters.one_way_calls++;
-	/* In rings that costs some hundredths of a microsecond, as long as the host looks. */
-	if (lane->out_len >= FLUSH_AT || message->now || lane->in_rings) {
+	if (lane->out_len >= FLUSH_AT || urgent) {
 		return lane_flush_locked(lane);
 	}
 	if (lane->out_len > 0) {

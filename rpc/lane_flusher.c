@@ -19,7 +19,6 @@
 
 #include "common/clock.h"
 
-#define NAP_NS 40000
 /* For nothing, before it sleeps: 10 ms and more at most. */
 #define NAPS_MIN 4
 #define NAPS_MAX 256
@@ -50,7 +49,7 @@ sleep_until_woken(struct lane *lane, unsigned *naps)
 	}
 	int asleep = FLUSHER_ASLEEP;
 	atomic_compare_exchange_strong(&lane->flusher_state, &asleep, FLUSHER_AWAKE);
-	if (clock_ns() - start >= NAPS_SHORT * NAP_NS) {
+	if (clock_ns() - start >= NAPS_SHORT * LANE_QUIET_NS) {
 		*naps = NAPS_MIN;
 	} else if (*naps < NAPS_MAX) {
 		*naps *= 2;
@@ -67,7 +66,7 @@ flusher_main(void *arg)
 	prctl(PR_SET_NAME, "outboard-flush");
 	prctl(PR_SET_TIMERSLACK, 1000UL);
 	while (atomic_load(&lane->flusher_state) != FLUSHER_STOP) {
-		nanosleep(&(struct timespec){ .tv_nsec = NAP_NS }, NULL);
+		nanosleep(&(struct timespec){ .tv_nsec = LANE_QUIET_NS }, NULL);
 		if (lane->out_len == 0 && ++idle >= naps) {
 			if (!sleep_until_woken(lane, &naps)) {
 				break;

@@ -20,6 +20,10 @@
 #define LANE_MARK_CALLS 8192
 #define LANE_MARK_BYTES (8u << 20)
 
+/* A flusher's nap: a one-way call that is sent after less than that waits for the next end
+ * of one. */
+#define LANE_QUIET_NS 40000
+
 struct lane {
 	struct stream *stream;
 	bool in_rings; /* that stream is */
@@ -30,6 +34,7 @@ struct lane {
 	pthread_mutex_t send_lock;
 	uint8_t *out;
 	_Atomic size_t out_len;
+	uint64_t sent_ns; /* when something was sent last; clock_ns() */
 	uint32_t last_xid;
 	uint64_t context;
 	struct lane_reply marks[LANE_MARKS]; /* a ring; info is NULL until first used */

@@ -3,7 +3,7 @@
  * rings in memory.
  *
  * The host here is a toy: its memory is an array, its one-way calls write into it. */
-#include "rpc/lane.h"
+#include "rpc/lane_private.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -18,6 +18,7 @@
 #include <cmocka.h>
 
 #include "common/cleanup.h"
+#include "common/clock.h"
 #include "rpc/message.h"
 #include "rpc/server.h"
 
@@ -389,8 +390,36 @@ a_lone_one_way_call_leaves_by_itself(void **state)
 	pair_open(&p, &defaults);
 	put(&p, 0, &value, sizeof(value));
 	/* Nobody makes a call that waits; the bytes must come all the same. */
-	assert_true(server_stream(p.host.server)->ops->wait(
-			    server_stream(p.host.server), POLLIN, 5000) > 0);
+	struct stream *stream = server_stream(p.host.server);
+	assert_true(stream->ops->wait(stream, POLLIN, 5000) > 0);
+	pair_start(&p);
+	pair_close(&p);
+}
+
+/* After a while of quiet at once, and then those behind it together. */
+static void
+the_first_one_way_call_does_not_wait(void **state)
+{
+	struct pair p;
+	struct lane_counters counters;
+	uint32_t value = 1;
+
+	pair_open(&p, &(struct lane_options){ .no_flusher = true });
+	struct stream *stream = server_stream(p.host.server);
+	for (unsigned i = 0; i < 5; i++) {
+		usleep(2000);
+		put(&p, 0, &value, sizeof(value));
+		assert_true(stream->ops->wait(stream, POLLIN, 0) > 0);
+	}
+	assert_true(lane_counters(p.lane, &counters));
+	assert_int_equal(counters.flushes, 5);
+	uint64_t began = clock_ns();
+	for (unsigned i = 0; i < 100; i++) {
+		put(&p, 0, &value, sizeof(value));
+	}
+	uint64_t most = 6 + (clock_ns() - began) / LANE_QUIET_NS;
+	assert_true(lane_counters(p.lane, &counters));
+	assert_in_range(counters.flushes, 5, through_rings ? 105 : most);
 	pair_start(&p);
 	pair_close(&p);
 }
@@ -545,6 +574,7 @@ main(void)
 		cmocka_unit_test(replies_may_come_in_any_order),
 		cmocka_unit_test(a_latched_error_is_told_once),
 		cmocka_unit_test(a_lone_one_way_call_leaves_by_itself),
+		cmocka_unit_test(the_first_one_way_call_does_not_wait),
 		cmocka_unit_test(pauses_are_quiet),
 		cmocka_unit_test(behind_a_large_payload_only_a_head_is_read_ahead),
 		cmocka_unit_test(stuck_in_both_directions_goes_on),
