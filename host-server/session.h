@@ -17,7 +17,7 @@ struct session {
 	const struct server_call *call;
 	/* The rest: see the file that owns it. */
 	struct object_table *objects; /* object.c */
-	struct wait_queue *waits;     /* wait.c */
+	struct wait_queue *waits;     /* wait_queue.c */
 	struct fences *fences;	      /* fence.c: words that the device writes, or NULL */
 	struct slot_pool *slots;      /* slot.c: pinned staging memory */
 	struct arena *arena;	      /* arena.c: memory shared with the guest, or NULL */

@@ -8,7 +8,7 @@
  *   - an answer that says "done" goes out after the payloads of all copies to the guest
  *     that were done before it;
  *   - waits on one stream are asked in their order, and the later ones not at all while
- * an earlier one is not ready. */
+ *     an earlier one is not ready. */
 #pragma once
 
 #include <cuda.h>
@@ -26,8 +26,7 @@ struct wait;
 #define WAITS_MAX 1024
 
 int wait_queue_new(struct session *s);
-/* Nothing is answered any more; blocks until events that waiter threads look at happen.
- */
+/* Nothing is answered any more; blocks until waiter threads have noticed. */
 void wait_queue_free(struct session *s);
 
 /* For the call being served, with room for that many events; NULL if out of memory. */
@@ -57,7 +56,7 @@ void wait_watch(const struct session *s);
 void wait_poll_payloads(struct session *s);
 bool wait_any(const struct session *s);
 
-/* Get waiter threads to look at what is waited for; waits_fd becomes readable when there
+/* Get waiter threads to look at what is waited for; wait_fd becomes readable when there
  * is news.  False if there are more waits than threads: look again soon. */
 bool wait_delegate(struct session *s);
 int wait_fd(const struct session *s);

@@ -24,7 +24,7 @@ struct waiter_job {
 struct waiter_pool;
 
 int waiter_pool_new(const struct driver *driver, struct waiter_pool **ret_pool);
-/* Waits for the jobs that are under way. */
+/* Ends the jobs that are under way, and waits for the threads. */
 struct waiter_pool *waiter_pool_free(struct waiter_pool *pool);
 
 /* Readable when a job was done; waiter_pool_clear makes it unreadable again. */
