@@ -37,6 +37,7 @@ static pthread_cond_t released = PTHREAD_COND_INITIALIZER;
 static _Atomic unsigned lateness = 3;
 static bool held;
 static _Atomic CUresult failure;
+static _Atomic bool no_events;
 static uint64_t serial;
 static unsigned n_events, n_streams, n_modules, n_memory, n_retained;
 static struct CUstream_st legacy = { .end = &legacy.first };
@@ -59,6 +60,12 @@ fake_hold(bool hold)
 	HOLD_LOCK(&lock);
 	held = hold;
 	pthread_cond_broadcast(&released);
+}
+
+void
+fake_refuse_events(bool refuse)
+{
+	no_events = refuse;
 }
 
 void
@@ -279,6 +286,9 @@ event_create(CUevent *event, unsigned flags)
 {
 	if (current == NULL) {
 		return CUDA_ERROR_INVALID_CONTEXT;
+	}
+	if (no_events) {
+		return CUDA_ERROR_OUT_OF_MEMORY;
 	}
 	*event = calloc(1, sizeof(**event));
 	n_events++;

@@ -14,6 +14,8 @@ void fake_set_lateness(unsigned questions);
 void fake_hold(bool hold);
 /* The legacy stream does all that it has, and nobody has asked. */
 void fake_finish(void);
+/* No event can be created until this is false again. */
+void fake_refuse_events(bool refuse);
 /* All calls of this name fail with that result until it is CUDA_SUCCESS again. */
 void fake_fail(CUresult result);
 

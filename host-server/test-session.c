@@ -307,6 +307,38 @@ a_sticky_error_answers_who_waits(void **state)
 	bench_free_memory(b, memory);
 }
 
+/* Neither those that are asked for when more comes, nor those that a sleeper needs. */
+static void
+without_events_waits_end_all_the_same(void **state)
+{
+	struct bench *b = *state;
+	uint8_t bytes[4] = { 1, 2, 3, 4 }, back[4] = { 0 };
+	cuStreamSynchronize_args args = { 0 };
+	cuStreamSynchronize_ret ret = { 0 };
+	struct lane_reply waiting = { .ret = &ret };
+	struct lane_message m = { .info = call_find(CALL_cuStreamSynchronize),
+		.args = &args,
+		.context = CONTEXT };
+	uint64_t memory = bench_new_memory(b, sizeof(bytes));
+
+	fake_refuse_events(true);
+	fake_set_lateness(1u << 30);
+	for (int more = 0; more < 2; more++) {
+		bench_put(b, memory, bytes, sizeof(bytes), 0);
+		assert_int_equal(lane_start(b->lane, &m, &waiting, true), 0);
+		if (more) {
+			bench_mark(b);
+		}
+		assert_int_equal(lane_wait(b->lane, &waiting), 0);
+		assert_int_equal(ret.result, CUDA_SUCCESS);
+		assert_memory_equal((uint8_t *)memory, bytes, sizeof(bytes));
+	}
+	bench_get(b, back, memory, sizeof(back), 0);
+	assert_memory_equal(back, bytes, sizeof(bytes));
+	fake_refuse_events(false);
+	bench_free_memory(b, memory);
+}
+
 static void
 an_event_may_be_destroyed_while_it_is_waited_for(void **state)
 {
@@ -545,6 +577,7 @@ main(void)
 		TEST(a_query_that_says_done_comes_after_the_bytes),
 		TEST(the_context_waits_for_all_streams_and_those_that_were),
 		TEST(a_sticky_error_answers_who_waits),
+		TEST(without_events_waits_end_all_the_same),
 		TEST(an_event_may_be_destroyed_while_it_is_waited_for),
 		TEST(memory_is_counted_and_limited),
 		TEST(functions_go_with_their_module),

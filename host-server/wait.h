@@ -57,7 +57,7 @@ void wait_poll_payloads(struct session *s);
 bool wait_any(const struct session *s);
 
 /* Get waiter threads to look at what is waited for; wait_fd becomes readable when there
- * is news.  False if there are more waits than threads: look again soon. */
+ * is news.  False if that is not all there is to wait for: look again soon. */
 bool wait_delegate(struct session *s);
 int wait_fd(const struct session *s);
 void wait_clear_fd(struct session *s);

@@ -32,6 +32,7 @@ wait_delegate(struct session *s)
 {
 	const struct wait *with_waiter[WAITERS_MAX];
 	size_t n = 0;
+	bool all = true;
 
 	wait_settle(s);
 	for (struct wait *w = s->waits->first; w != NULL; w = w->next) {
@@ -40,6 +41,10 @@ wait_delegate(struct session *s)
 		}
 	}
 	for (struct wait *w = s->waits->first; w != NULL; w = w->next) {
+		if (w->ready) { /* it was waited for here, and has no event */
+			all = false;
+			continue;
+		}
 		bool covered = w->delegated;
 		for (size_t i = 0; i < n && !covered; i++) {
 			covered = same_line(w, with_waiter[i]);
@@ -52,7 +57,7 @@ wait_delegate(struct session *s)
 		}
 		with_waiter[n++] = w;
 	}
-	return true;
+	return all;
 }
 
 int
