@@ -72,7 +72,7 @@ def measure_program(daemon, command, tries):
 def measure_distance(options, build, ms, near):
     """{program: what was measured} over one cable, and the cable itself."""
     found = {}
-    with network.Network(build / 'bench/delay_link', ms) as net:
+    with network.Network(build / 'bench/delay_link', ms, options.slow_start) as net:
         trip_us = net.round_trip_us()
         print(f'{ms} ms by {net.how}: a round trip takes {trip_us:.0f} us', file=sys.stderr)
         with distant_daemon(net) as daemon:
@@ -129,6 +129,8 @@ def main():
     parser.add_argument('--tries', type=int, default=3, help='runs each; the fastest counts')
     parser.add_argument('--longest', type=float, default=3, metavar='SECONDS',
                         help='leave out what would wait longer than this')
+    parser.add_argument('--no-slow-start', dest='slow_start', action='store_false',
+                        help='what the other end has room for may be sent at once')
     options = parser.parse_args()
     build = measure.use_build(options.build)
     if os.geteuid() != 0:

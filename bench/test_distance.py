@@ -7,6 +7,8 @@ Only lower bounds are compared: a busy machine may take longer, none can take sh
 
 import os
 import pathlib
+import socket
+import struct
 import sys
 import time
 
@@ -16,6 +18,16 @@ from distance import distant_daemon
 from harness import expect, skip
 
 MS = 2
+
+
+def first_window(net):
+    """How many packets a new connection may send at once."""
+    with net.socket(net.host) as listener, net.socket(net.guest) as here:
+        listener.bind((network.THERE, 0))
+        listener.listen()
+        here.connect(listener.getsockname())
+        info = here.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 104)
+        return struct.unpack_from('I', info, 80)[0]     # tcpi_snd_cwnd, <linux/tcp.h>
 
 
 def main():
@@ -34,6 +46,9 @@ def main():
                    'the program failed', result)
             trips = measure.statistics(result.stderr)['round_trips']
             expect(4 <= trips and ms >= trips * MS, f'{trips} round trips in {ms:.1f} ms', result)
+        with network.Network(delay_link, MS, slow_start=False) as net:
+            packets = first_window(net)
+            expect(packets == network.AT_ONCE, f'only {packets} packets may go at once')
     except network.Failed as failed:
         skip(str(failed))
     left = [name for name in (net.guest, net.host) if pathlib.Path(f'/run/netns/{name}').exists()]
