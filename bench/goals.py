@@ -31,8 +31,8 @@ class Goal:
         return 'met' if short <= 0 else f'missed by {short:.0%}'
 
 
-def at_most(bound):
-    return Goal(bound, most=True)
+def at_most(bound, of=''):
+    return Goal(bound, most=True, of=of)
 
 
 def at_least(bound, of=''):
@@ -43,7 +43,7 @@ def at_least(bound, of=''):
 GOALS = {
     'exec_to_first_kernel': (at_most(15), at_most(15)),         # ms
     'launch_issue': (at_most(0.3), at_most(0.3)),               # us
-    'launch_each': (at_most(2.9), at_most(2.9)),
+    'launch_each': (at_most(1, 'direct'), at_most(1, 'direct')),
     'launch_sync': (at_most(20), at_most(10)),
     'sync_idle': (at_most(0.33), at_most(0.33)),
     'get_device': (at_most(0.06), at_most(0.06)),

@@ -104,14 +104,15 @@ def perf_top(recorder, path, most):
 
 # ---- a load ----
 
-def run_load(daemon, build, url, settings, options):
-    """The guest's result, the threads of both ends, and what perf saw."""
-    has_perf = shutil.which('perf') is not None and not options.no_perf
+def run_load(daemon, build, url, settings, options, says_why=False):
+    """The guest's result, the threads of both ends, and what perf saw; or what the guest says
+    of its calls, which takes time that is not to be seen among the rest."""
+    has_perf = shutil.which('perf') is not None and not options.no_perf and not says_why
     before = children(daemon.process.pid)
     guest = subprocess.Popen(
         daemon.command(build / 'bench/microbench_shared', *QUIET, *settings, server=url),
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        env={**os.environ, 'OUTBOARD_STATS': '1'})
+        env={**os.environ, 'OUTBOARD_STATS': '1' if says_why else '0'})
     ends = {'guest': [Threads(guest.pid)], 'worker': [Threads(pid) for pid in before]}
     with tempfile.TemporaryDirectory() as folder:
         recorders = {end: perf_start([t.pid for t in threads], f'{folder}/{end}')
@@ -128,10 +129,10 @@ def run_load(daemon, build, url, settings, options):
         sys.exit(f'the guest failed: {output}{said}')
     # Of the workers one served.
     found = {end: max(threads, key=Threads.used) for end, threads in ends.items() if threads}
-    return measure.metrics(output), measure.statistics(said), found, top
+    return measure.statistics(said) if says_why else (measure.metrics(output), found, top)
 
 
-def report(name, url, metrics, statistics, threads, top):
+def report(name, url, statistics, metrics, threads, top):
     print(f'\n==== {name}, over {url.split(":")[0]}')
     print(', '.join(f'{metric} {value:g} {unit}' for metric, (value, unit) in metrics.items()
                     if not metric.startswith('main_')))
@@ -168,7 +169,8 @@ def main():
         for name, settings in LOADS.items():
             settings = [text.format(**vars(options)) for text in settings]
             for url in urls:
-                report(name, url, *run_load(daemon, build, url, settings, options))
+                load = daemon, build, url, settings, options
+                report(name, url, run_load(*load, says_why=True), *run_load(*load))
 
 
 if __name__ == '__main__':

@@ -9,6 +9,8 @@ CASES = [
     (goals.at_most(20), (16, None, None), 'met'),
     (goals.at_most(20), (20, None, None), 'met'),
     (goals.at_most(20), (25, None, None), 'missed by 25%'),
+    (goals.at_most(1, 'direct'), (4, 4, 1), 'met'),
+    (goals.at_most(1, 'direct'), (5, 4, 1), 'missed by 25%'),
     (goals.at_least(12), (12, 1, 1), 'met'),
     (goals.at_least(12), (9, 1, 1), 'missed by 25%'),
     (goals.at_least(0.9, 'raw'), (5.4, 50, 6), 'met'),

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 # run.sh STAGE [OUT]: on a machine with a GPU: every sample natively, then through the daemon
-# on NVIDIA's driver over TCP, and the microbenchmark both ways.  Ends with tables.
+# on NVIDIA's driver over TCP and over a unix socket, and the microbenchmark.  Ends with tables.
 # STAGE comes from tests/gpu/stage.sh.  Logs go to OUT.
 set -uo pipefail
 stage=$(realpath "$1") out=${2:-$(mktemp -d)}
@@ -28,6 +28,7 @@ timed() {
 }
 
 through=(env LD_LIBRARY_PATH="$stage/deps" "$stage/bin/outboard" run --server "$server")
+near=(env LD_LIBRARY_PATH="$stage/deps" "$stage/bin/outboard" run --server "unix://$out/socket")
 
 nvidia-smi --query-gpu=name,driver_version,memory.total --format=csv,noheader
 LD_LIBRARY_PATH=$stage/deps "$stage/bin/outboardd" --listen "$server" \
@@ -47,13 +48,15 @@ for program in "$stage"/samples/*; do
 	[ "$name" = busy ] && continue
 	native=$(LD_LIBRARY_PATH=$cudart timed "$out/native-$name.log" "$program")
 	remote=$(timed "$out/remote-$name.log" "${through[@]}" "$program")
+	shared=$(timed "$out/unix-$name.log" "${near[@]}" "$program")
 	runtime=-
 	case $name in *_shared)
 		runtime=$(LD_PRELOAD=$OUTBOARD_LIBDIR/guest/libcudart.so.13 \
 			timed "$out/runtime-$name.log" "$program") ;;
 	esac
-	rows+=("$(printf '%-28s %-10s %-10s %-10s' "$name" "$native" "$remote" "$runtime")")
+	rows+=("$(printf '%-28s %-10s %-10s %-10s %-10s' "$name" "$native" "$remote" "$shared" "$runtime")")
 	[ "$remote" = PASS ] || { echo "--- $name"; tail -n 8 "$out/remote-$name.log"; }
+	[ "$shared" = PASS ] || { echo "--- unix $name"; tail -n 8 "$out/unix-$name.log"; }
 	[ "$native" = PASS ] || { echo "--- native $name"; tail -n 4 "$out/native-$name.log"; }
 done
 
@@ -77,15 +80,14 @@ if [ -x "$stage/bin/microbench_shared" ]; then
 	export PB_BW_SECS=${PB_BW_SECS:-1}
 	LD_LIBRARY_PATH=$cudart bench "$stage/bin/microbench_shared" >"$out/bench-native"
 	bench "${through[@]}" "$stage/bin/microbench_shared" >"$out/bench-tcp"
-	bench env LD_LIBRARY_PATH="$stage/deps" "$stage/bin/outboard" run --server \
-		"unix://$out/socket" "$stage/bin/microbench_static" >"$out/bench-unix-static"
+	bench "${near[@]}" "$stage/bin/microbench_static" >"$out/bench-unix-static"
 fi
 kill $daemon
 wait $daemon
 echo "daemon ended with $?; its log has $(grep -ciE 'error|signal' "$out/daemon.log") lines with error or signal"
 tail -n 3 "$out/daemon.log"
 
-printf '\n%-28s %-10s %-10s %-10s\n' program native daemon/TCP 'our runtime, native driver'
+printf '\n%-28s %-10s %-10s %-10s %-10s\n' program native TCP unix 'our runtime, native driver'
 printf '%s\n' "${rows[@]}"
 if [ -e "$out/bench-native" ]; then
 	printf '\n%-34s %12s %12s %14s %8s\n' metric native TCP unix-static ratio
