@@ -21,12 +21,16 @@ class Goal:
     def text(self):
         return f'{"<=" if self.most else ">="} {self.bound:g}{" of " if self.of else ""}{self.of}'
 
-    def verdict(self, value, direct, raw):
-        """In words; None where there is nothing to compare with."""
+    def limit(self, direct, raw):
+        """What was to be reached in a run; None where there is nothing to compare with."""
         base = {'direct': direct, 'raw': raw, '': 1}[self.of]
-        if value is None or not base:
+        return self.bound * base if base else None
+
+    def verdict(self, value, direct, raw):
+        """In words, or None."""
+        bound = self.limit(direct, raw)
+        if value is None or bound is None:
             return None
-        bound = self.bound * base
         short = value / bound - 1 if self.most else 1 - value / bound
         return 'met' if short <= 0 else f'missed by {short:.0%}'
 

@@ -96,12 +96,13 @@ def draw_launch(plt, report, kind):
         places = [n + (i - (len(WAYS) - 1) / 2) * width for n in range(len(LAUNCHES))]
         bars = axis.bar(places, [v or 0 for v in values], width * 0.92, color=colour, label=label)
         axis.bar_label(bars, [f'{v:.2g}' if v and v < 10 else f'{v:.0f}' if v else ''
-                              for v in values], fontsize=7, padding=1)
+                              for v in values], fontsize=7, padding=-11, color='white')
         # The goals are a GPU's.
         for place, (metric, _) in zip(places, LAUNCHES):
             goal = dict(zip(('tcp', 'unix'), goals.of_metric(metric))).get(how)
-            if goal and report['driver'] == 'nvidia':
-                axis.hlines(goal.bound, place - width / 2, place + width / 2, color='black',
+            limit = goal and goal.limit(value(results, f'direct {kind}', metric), None)
+            if limit and report['driver'] == 'nvidia':
+                axis.hlines(limit, place - width / 2, place + width / 2, color='black',
                             linewidth=1.5, zorder=3)
     if report['driver'] == 'nvidia':
         axis.plot([], [], color='black', linewidth=1.5, label='goal: at most')
