@@ -10,12 +10,12 @@
 #include <errno.h>
 #include <openssl/sha.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "common/background.h"
 #include "common/cleanup.h"
 
 #define PIECE ((size_t)256 << 10)
@@ -71,17 +71,11 @@ static void
 hash_with_threads(struct work *work, size_t n_threads)
 {
 	pthread_t threads[THREADS_MAX];
-	sigset_t all, before;
 	size_t n = 0;
 
-	/* A signal of the program is not for a thread that it does not know. */
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	while (n + 1 < n_threads &&
-		pthread_create(&threads[n], NULL, hash_pieces, work) == 0) {
+	while (n + 1 < n_threads && background_start(&threads[n], hash_pieces, work) == 0) {
 		n++;
 	}
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	hash_pieces(work);
 	while (n > 0) {
 		pthread_join(threads[--n], NULL);

@@ -13,13 +13,13 @@
 #include "host-server/bulk.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "common/background.h"
 #include "common/cleanup.h"
 #include "common/log.h"
 #include "host-server/bulk_link.h"
@@ -120,8 +120,6 @@ bulk_main(void *user)
 static int
 bulk_open(struct bulk *bulk)
 {
-	sigset_t all, before;
-
 	if (bulk->open) {
 		return 0;
 	}
@@ -129,12 +127,9 @@ bulk_open(struct bulk *bulk)
 		(ssize_t)sizeof(bulk->secret)) {
 		return -EIO;
 	}
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	int r = pthread_create(&bulk->thread, NULL, bulk_main, bulk);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	bulk->open = r == 0;
-	return -r;
+	int error = background_start(&bulk->thread, bulk_main, bulk);
+	bulk->open = error == 0;
+	return -error;
 }
 
 /* ---- life ---- */

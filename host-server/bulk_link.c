@@ -6,12 +6,12 @@
 
 #include <errno.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 
+#include "common/background.h"
 #include "common/cleanup.h"
 #include "common/log.h"
 #include "rpc/message.h"
@@ -177,18 +177,6 @@ link_main(void *user)
 	return NULL;
 }
 
-static int
-link_start(struct link *link)
-{
-	sigset_t all, before;
-
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	int r = pthread_create(&link->thread, NULL, link_main, link);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	return -r;
-}
-
 /* ---- life ---- */
 
 /* Pages, not the driver's own memory: a context that is reset must not take them along
@@ -244,7 +232,7 @@ link_new(struct links *all, struct server *server, uint32_t xid)
 	link->join_xid = xid;
 	HOLD_LOCK(&all->lock);
 	link->number = all->n;
-	int r = all->n == CALL_LINKS_MAX || all->ending ? -EMFILE : link_start(link);
+	int r = all->n == CALL_LINKS_MAX || all->ending ? -EMFILE : -background_start(&link->thread, link_main, link);
 	if (r < 0) {
 		link_free(link);
 		return r;

@@ -4,11 +4,11 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/background.h"
 #include "common/cleanup.h"
 #include "cubin-loader/unpack.h"
 
@@ -110,17 +110,12 @@ keeper_run(void *arg)
 static int
 keeper_start(struct keeper *k)
 {
-	sigset_t all, before;
-
 	if (k->started) {
 		return 0;
 	}
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	int r = pthread_create(&k->thread, NULL, keeper_run, k);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	k->started = r == 0;
-	return -r;
+	int error = background_start(&k->thread, keeper_run, k);
+	k->started = error == 0;
+	return -error;
 }
 
 int

@@ -9,7 +9,6 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -18,6 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "common/background.h"
 #include "common/cleanup.h"
 
 #define NAP_FIRST_NS 20000
@@ -155,17 +155,12 @@ waiter_main(void *user)
 static bool
 waiter_hire(struct waiter_pool *pool)
 {
-	sigset_t all, before;
-
-	if (pool->n_threads == WAITERS_MAX) {
+	if (pool->n_threads == WAITERS_MAX ||
+		background_start(&pool->threads[pool->n_threads], waiter_main, pool) != 0) {
 		return false;
 	}
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	int r = pthread_create(&pool->threads[pool->n_threads], NULL, waiter_main, pool);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	pool->n_threads += r == 0;
-	return r == 0;
+	pool->n_threads++;
+	return true;
 }
 
 bool

@@ -11,12 +11,12 @@
 #include <errno.h>
 #include <limits.h>
 #include <linux/futex.h>
-#include <signal.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "common/background.h"
 #include "common/clock.h"
 
 /* For nothing, before it sleeps: 10 ms and more at most. */
@@ -95,18 +95,10 @@ flusher_main(void *arg)
 int
 lane_flusher_start(struct lane *lane)
 {
-	sigset_t all, before;
+	int error = background_start(&lane->flusher, flusher_main, lane);
 
-	/* The program's signals are for the program's threads. */
-	sigfillset(&all);
-	pthread_sigmask(SIG_BLOCK, &all, &before);
-	int r = pthread_create(&lane->flusher, NULL, flusher_main, lane);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	if (r != 0) {
-		return -r;
-	}
-	lane->has_flusher = true;
-	return 0;
+	lane->has_flusher = error == 0;
+	return -error;
 }
 
 void

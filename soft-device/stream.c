@@ -9,10 +9,10 @@
  * No deadlock: a task waits only for points that were submitted before it. */
 #include "soft-device/stream.h"
 
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "common/background.h"
 #include "common/cleanup.h"
 #include "soft-device/device.h"
 
@@ -190,25 +190,13 @@ worker_start(struct stream *stream)
 	if (stream->has_worker) {
 		return true;
 	}
-	pthread_attr_t attributes;
 	pthread_t thread;
 
-	if (pthread_attr_init(&attributes) != 0) {
-		return false;
-	}
-	pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
 	object_ref(stream);
-	/* It blocks the program's signals: they are for the program's threads. */
-	sigset_t all;
-	sigset_t old;
-
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
-	stream->has_worker =
-		pthread_create(&thread, &attributes, worker_main, stream) == 0;
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	pthread_attr_destroy(&attributes);
-	if (!stream->has_worker) {
+	stream->has_worker = background_start(&thread, worker_main, stream) == 0;
+	if (stream->has_worker) {
+		pthread_detach(thread);
+	} else {
 		object_put(stream); /* not the last one: our caller has one */
 	}
 	return stream->has_worker;

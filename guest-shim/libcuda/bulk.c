@@ -13,12 +13,12 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include "common/background.h"
 #include "common/cleanup.h"
 #include "common/log.h"
 #include "guest-shim/libcuda/context.h"
@@ -241,17 +241,12 @@ static bool
 link_hire(struct link *link)
 {
 	pthread_t thread;
-	sigset_t all, before;
 
-	/* The program's signals are for the program's threads. */
-	sigfillset(&all);
-	pthread_sigmask(SIG_BLOCK, &all, &before);
-	int r = pthread_create(&thread, NULL, link_main, link);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	if (r == 0) {
-		pthread_detach(thread);
+	if (background_start(&thread, link_main, link) != 0) {
+		return false;
 	}
-	return r == 0;
+	pthread_detach(thread);
+	return true;
 }
 
 /* ---- connections ---- */

@@ -7,7 +7,6 @@
 #include "guest-shim/libcuda/crew.h"
 
 #include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -18,6 +17,7 @@
 #include <emmintrin.h>
 #endif
 
+#include "common/background.h"
 #include "common/cleanup.h"
 #include "common/clock.h"
 #include "common/log.h"
@@ -182,21 +182,16 @@ wanted_threads(void)
 static void
 crew_make(void)
 {
-	sigset_t all, before;
 	pthread_t thread;
 
 	crew.made = true;
 	crew.n_threads = 1;
-	/* The program's signals are for the program's threads. */
-	sigfillset(&all);
-	pthread_sigmask(SIG_BLOCK, &all, &before);
 	for (unsigned n = wanted_threads(); crew.n_threads < n; crew.n_threads++) {
-		if (pthread_create(&thread, NULL, member_main, NULL) != 0) {
+		if (background_start(&thread, member_main, NULL) != 0) {
 			break;
 		}
 		pthread_detach(thread);
 	}
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
 
 /* ---- a copy ---- */
