@@ -26,6 +26,7 @@
 #include "common/cleanup.h"
 #include "common/log.h"
 #include "host-server/context.h"
+#include "host-server/copy.h"
 #include "host-server/dispatch.h"
 #include "host-server/session.h"
 #include "host-server/stream.h"
@@ -451,14 +452,14 @@ serve_arena_unpin(struct session *s, const void *argp, void *outp)
 
 /* The pinned range in which all rows of the guest's end lie. */
 static CUresult
-find_rows(struct session *s, uint64_t offset, uint64_t pitch, uint64_t width,
-	uint64_t height, struct arena_range **ret_range)
+find_rows(struct session *s, uint64_t offset, const struct copy_rows *rows,
+	struct arena_range **ret_range)
 {
 	struct arena *arena = s->arena;
 	size_t at = arena != NULL ? position(arena, offset) : 0;
 
-	if (at == 0 || (height > 1 && pitch < width) ||
-		!arena_rows_inside(offset, pitch, width, height,
+	if (at == 0 || (rows->height > 1 && rows->memory_pitch < rows->width) ||
+		!arena_rows_inside(offset, rows->memory_pitch, rows->width, rows->height,
 			arena->ranges[at - 1]->offset, arena->ranges[at - 1]->size)) {
 		return CUDA_ERROR_INVALID_VALUE;
 	}
@@ -469,43 +470,26 @@ find_rows(struct session *s, uint64_t offset, uint64_t pitch, uint64_t width,
 	return result;
 }
 
-CUresult
-serve_copy_arena_htod(struct session *s, const void *argp, void *outp)
+static CUresult
+copy_rows(struct session *s, uint64_t offset, const struct copy_rows *rows,
+	call_handle stream, bool to_device)
 {
-	const copy_arena_htod_args *args = argp;
 	struct arena_range *range;
 	struct stream_ref ref;
 
-	if (!stream_find(s, args->hStream, &ref)) {
+	if (!stream_find(s, stream, &ref)) {
 		return CUDA_ERROR_INVALID_HANDLE;
 	}
-	if (args->width == 0 || args->height == 0) {
+	if (rows->width == 0 || rows->height == 0) {
 		return CUDA_SUCCESS;
 	}
-	CUresult result = find_rows(s, args->offset, args->host_pitch, args->width,
-		args->height, &range);
+	CUresult result = find_rows(s, offset, rows, &range);
 	if (result != CUDA_SUCCESS) {
 		return result;
 	}
-	uint8_t *from = s->arena->memory + args->offset;
-	if (args->height == 1) {
-		result = s->driver->cuMemcpyHtoDAsync_v2(
-			args->dst, from, args->width, ref.cuda);
-	} else {
-		CUDA_MEMCPY2D copy = {
-			.srcMemoryType = CU_MEMORYTYPE_HOST,
-			.srcHost = from,
-			.srcPitch = args->host_pitch,
-			.dstMemoryType = CU_MEMORYTYPE_DEVICE,
-			.dstDevice = args->dst,
-			.dstPitch = args->dst_pitch,
-			.WidthInBytes = args->width,
-			.Height = args->height,
-		};
-		result = args->dst_pitch < args->width
-				 ? CUDA_ERROR_INVALID_VALUE
-				 : s->driver->cuMemcpy2DAsync_v2(&copy, ref.cuda);
-	}
+	uint8_t *memory = s->arena->memory + offset;
+	result = to_device ? copy_to_device(s, rows, memory, ref.cuda)
+			   : copy_from_device(s, rows, memory, ref.cuda);
 	if (result == CUDA_SUCCESS) {
 		stream_used(s, &ref);
 		range_used(s, range, &ref);
@@ -514,45 +498,21 @@ serve_copy_arena_htod(struct session *s, const void *argp, void *outp)
 }
 
 CUresult
+serve_copy_arena_htod(struct session *s, const void *argp, void *outp)
+{
+	const copy_arena_htod_args *args = argp;
+	const struct copy_rows rows = { args->dst, args->dst_pitch, args->width, args->height,
+		args->host_pitch };
+
+	return copy_rows(s, args->offset, &rows, args->hStream, true);
+}
+
+CUresult
 serve_copy_arena_dtoh(struct session *s, const void *argp, void *outp)
 {
 	const copy_arena_dtoh_args *args = argp;
-	struct arena_range *range;
-	struct stream_ref ref;
+	const struct copy_rows rows = { args->src, args->src_pitch, args->width, args->height,
+		args->host_pitch };
 
-	if (!stream_find(s, args->hStream, &ref)) {
-		return CUDA_ERROR_INVALID_HANDLE;
-	}
-	if (args->width == 0 || args->height == 0) {
-		return CUDA_SUCCESS;
-	}
-	CUresult result = find_rows(s, args->offset, args->host_pitch, args->width,
-		args->height, &range);
-	if (result != CUDA_SUCCESS) {
-		return result;
-	}
-	uint8_t *to = s->arena->memory + args->offset;
-	if (args->height == 1) {
-		result = s->driver->cuMemcpyDtoHAsync_v2(
-			to, args->src, args->width, ref.cuda);
-	} else {
-		CUDA_MEMCPY2D copy = {
-			.srcMemoryType = CU_MEMORYTYPE_DEVICE,
-			.srcDevice = args->src,
-			.srcPitch = args->src_pitch,
-			.dstMemoryType = CU_MEMORYTYPE_HOST,
-			.dstHost = to,
-			.dstPitch = args->host_pitch,
-			.WidthInBytes = args->width,
-			.Height = args->height,
-		};
-		result = args->src_pitch < args->width
-				 ? CUDA_ERROR_INVALID_VALUE
-				 : s->driver->cuMemcpy2DAsync_v2(&copy, ref.cuda);
-	}
-	if (result == CUDA_SUCCESS) {
-		stream_used(s, &ref);
-		range_used(s, range, &ref);
-	}
-	return result;
+	return copy_rows(s, args->offset, &rows, args->hStream, false);
 }

@@ -12,6 +12,7 @@
 #include <time.h>
 
 #include "common/cleanup.h"
+#include "common/clock.h"
 #include "common/log.h"
 #include "host-server/bulk_link.h"
 #include "host-server/context.h"
@@ -129,15 +130,6 @@ bulk_reclaim(struct session *s)
 
 /* ---- the lane meets a link ---- */
 
-static uint64_t
-now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
-
 /* 1 if the slot of that serial is in the state that the lane wants, 0 if it may become
  * so, or negative errno.  The lock is held. */
 static int
@@ -161,7 +153,7 @@ link_sleep(const struct link *link, uint64_t serial, enum bulk_state wanted, boo
 	uint64_t *silent_since)
 {
 	struct links *all = link->all;
-	uint64_t now = now_ns();
+	uint64_t now = clock_ns();
 	uint64_t until = now + (device ? NAP_DEVICE_NS : NAP_LINK_NS);
 
 	HOLD_LOCK(&all->lock);
@@ -192,7 +184,7 @@ lane_is_gone(struct session *s)
 static int
 link_await(struct session *s, struct link *link, uint64_t serial, enum bulk_state wanted)
 {
-	uint64_t began = now_ns(), silent_since = began;
+	uint64_t began = clock_ns(), silent_since = began;
 
 	for (;;) {
 		pthread_mutex_lock(&link->all->lock);
@@ -204,7 +196,7 @@ link_await(struct session *s, struct link *link, uint64_t serial, enum bulk_stat
 		bool device = bulk_reclaim(s);
 		if (wait_poll(s)) {
 			r = server_flush(s->server);
-		} else if (now_ns() - began < s->spin_us * 1000ull) {
+		} else if (clock_ns() - began < s->spin_us * 1000ull) {
 			sched_yield();
 		} else if (lane_is_gone(s)) {
 			r = -ECONNRESET;
@@ -286,8 +278,7 @@ CUresult
 serve_copy_bulk_htod(struct session *s, const void *argp, void *outp)
 {
 	const copy_bulk_htod_args *args = argp;
-	const struct copy_rows rows = { args->dst, args->pitch, args->width,
-		args->height };
+	const struct copy_rows rows = { args->dst, args->pitch, args->width, args->height, 0 };
 	struct bulk_slot *slot = bulk_meet(s, args->link, args->serial, BULK_FULL);
 
 	if (slot == NULL) {
@@ -338,8 +329,7 @@ CUresult
 serve_copy_bulk_dtoh(struct session *s, const void *argp, void *outp)
 {
 	const copy_bulk_dtoh_args *args = argp;
-	const struct copy_rows rows = { args->src, args->pitch, args->width,
-		args->height };
+	const struct copy_rows rows = { args->src, args->pitch, args->width, args->height, 0 };
 	struct bulk_slot *slot = bulk_meet(s, args->link, args->serial, BULK_FREE);
 
 	if (slot == NULL) {

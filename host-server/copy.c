@@ -10,6 +10,12 @@
 #include "host-server/stream.h"
 #include "host-server/wait.h"
 
+static size_t
+memory_pitch(const struct copy_rows *rows)
+{
+	return rows->memory_pitch != 0 ? rows->memory_pitch : rows->width;
+}
+
 bool
 copy_rows_size(const struct copy_rows *rows, size_t *ret_size)
 {
@@ -36,7 +42,7 @@ copy_to_device(struct session *s, const struct copy_rows *rows, const void *memo
 	CUDA_MEMCPY2D copy = {
 		.srcMemoryType = CU_MEMORYTYPE_HOST,
 		.srcHost = memory,
-		.srcPitch = rows->width,
+		.srcPitch = memory_pitch(rows),
 		.dstMemoryType = CU_MEMORYTYPE_DEVICE,
 		.dstDevice = rows->device,
 		.dstPitch = rows->pitch,
@@ -63,7 +69,7 @@ copy_from_device(
 		.srcPitch = rows->pitch,
 		.dstMemoryType = CU_MEMORYTYPE_HOST,
 		.dstHost = memory,
-		.dstPitch = rows->width,
+		.dstPitch = memory_pitch(rows),
 		.WidthInBytes = rows->width,
 		.Height = rows->height,
 	};
@@ -74,8 +80,7 @@ CUresult
 serve_copy_htod(struct session *s, const void *argp, void *outp)
 {
 	const copy_htod_args *args = argp;
-	const struct copy_rows rows = { args->dst, args->pitch, args->width,
-		args->height };
+	const struct copy_rows rows = { args->dst, args->pitch, args->width, args->height, 0 };
 	struct stream_ref ref;
 	size_t size;
 
@@ -111,8 +116,7 @@ CUresult
 serve_copy_dtoh(struct session *s, const void *argp, void *outp)
 {
 	const copy_dtoh_args *args = argp;
-	const struct copy_rows rows = { args->src, args->pitch, args->width,
-		args->height };
+	const struct copy_rows rows = { args->src, args->pitch, args->width, args->height, 0 };
 	struct stream_ref ref;
 	size_t size;
 
@@ -138,8 +142,7 @@ serve_copy_dtoh(struct session *s, const void *argp, void *outp)
 		result = wait_add_stream(wait, &ref);
 		if (result != CUDA_SUCCESS) {
 			/* The slot must not be given away while the copy runs. */
-			CUresult sync = s->driver->cuStreamSynchronize(ref.cuda);
-			result = sync != CUDA_SUCCESS ? sync : CUDA_SUCCESS;
+			result = s->driver->cuStreamSynchronize(ref.cuda);
 		}
 	}
 	if (result != CUDA_SUCCESS) {
