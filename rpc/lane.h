@@ -24,7 +24,7 @@ struct lane;
 
 struct lane_options {
 	unsigned spin_us;     /* spin this long for a reply before sleeping; 0: never */
-	bool no_flusher;      /* no thread: one-way calls leave with the next sync call */
+	bool no_flusher;      /* no thread: what does not leave at once does with the next call */
 	struct lane *beside;  /* read this one, too, while stuck: the host may be, there */
 };
 
