@@ -27,8 +27,9 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "common/clock.h"
 
 #define PACKET_MAX (sizeof(struct virtio_net_hdr) + 65536)
 #define PACKETS 2048 /* on their way at a time; a window of TCP is smaller */
@@ -52,15 +53,6 @@ die(const char *what)
 {
 	fprintf(stderr, "delay_link: %s: %s\n", what, strerror(errno));
 	exit(1);
-}
-
-static uint64_t
-now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
 /* A device whose packets are read and written here. */
@@ -103,7 +95,7 @@ take(struct way *way, uint64_t delay_ns)
 			break; /* nothing there, or the device is down */
 		}
 		packet->size = (size_t)n;
-		packet->due_ns = now_ns() + delay_ns;
+		packet->due_ns = clock_ns() + delay_ns;
 		way->end++;
 		any = true;
 	}
@@ -116,7 +108,7 @@ give(struct way *way)
 {
 	while (way->first != way->end) {
 		struct packet *packet = &way->packets[way->first % PACKETS];
-		if (packet->due_ns > now_ns()) {
+		if (packet->due_ns > clock_ns()) {
 			return packet->due_ns;
 		}
 		if (write(way->to, packet->bytes, packet->size) < 0) {
@@ -133,7 +125,7 @@ rest(const struct way *ways, uint64_t until_ns)
 {
 	struct pollfd entries[] = { { ways[0].from, POLLIN, 0 }, { ways[1].from, POLLIN, 0 },
 		{ STDIN_FILENO, POLLIN, 0 } };
-	uint64_t left = until_ns - now_ns() - AWAKE_NS / 2;
+	uint64_t left = until_ns - clock_ns() - AWAKE_NS / 2;
 	struct timespec timeout = { (time_t)(left / 1000000000u), (long)(left % 1000000000u) };
 
 	if (ppoll(entries, 3, until_ns != UINT64_MAX ? &timeout : NULL, NULL) < 0) {
@@ -159,7 +151,7 @@ main(int argc, char **argv)
 	prctl(PR_SET_TIMERSLACK, 1000UL);
 	for (;;) {
 		bool any = take(&ways[0], delay_ns) | take(&ways[1], delay_ns);
-		uint64_t due = give(&ways[0]), other_due = give(&ways[1]), now = now_ns();
+		uint64_t due = give(&ways[0]), other_due = give(&ways[1]), now = clock_ns();
 		due = other_due < due ? other_due : due;
 		busy_ns = any ? now : busy_ns;
 		if (now - busy_ns < AWAKE_NS || due < now + AWAKE_NS) {

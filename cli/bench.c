@@ -8,12 +8,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "cli/bench_driver.h"
 #include "cli/bench_report.h"
 #include "cli/cli.h"
 #include "common/cleanup.h"
+#include "common/clock.h"
 #include "rpc/stream.h"
 
 #define SIZE_MIN ((size_t)4 << 10)
@@ -57,10 +57,7 @@ parse(int key, char *arg, struct argp_state *state)
 static double
 now_us(void)
 {
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec * 1e6 + (double)t.tv_nsec * 1e-3;
+	return (double)clock_ns() * 1e-3;
 }
 
 static bool

@@ -3,9 +3,9 @@
 #include "soft-device/event.h"
 
 #include <stdlib.h>
-#include <time.h>
 
 #include "common/cleanup.h"
+#include "common/clock.h"
 #include "soft-device/device.h"
 
 /* Shorter times are rounded up to it, so that two events never seem to be one (the device
@@ -116,13 +116,12 @@ static CUresult
 record_run(struct task *task, CUresult failure)
 {
 	struct record_task *t = (struct record_task *)task;
-	struct timespec now;
+	int64_t now_ns = (int64_t)clock_ns();
 
-	clock_gettime(CLOCK_MONOTONIC, &now);
 	HOLD_LOCK(&t->event->lock);
 
 	if (t->record == t->event->n_records) {
-		t->event->time_ns = (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+		t->event->time_ns = now_ns;
 	}
 	return CUDA_SUCCESS;
 }

@@ -63,15 +63,6 @@ static struct {
 	struct range libc;
 } stats = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
-uint64_t
-stats_now(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
-
 /* ---- who called ---- */
 
 static int
@@ -180,7 +171,7 @@ stats_start(const char *url)
 	backtrace(&frame, 1); /* the first one loads a library: not later, within a call */
 	dl_iterate_phdr(note_ours, NULL);
 	stats.url = url;
-	stats.start_ns = stats_now();
+	stats.start_ns = clock_ns();
 	atomic_store(&stats_active, true);
 }
 
@@ -190,7 +181,7 @@ stats_connected(struct lane *lane)
 	if (atomic_load(&stats_active)) {
 		HOLD_LOCK(&stats.lock);
 		stats.lane = lane;
-		stats.connected_ns = stats_now();
+		stats.connected_ns = clock_ns();
 	}
 }
 
@@ -211,7 +202,7 @@ struct event {
 static void
 note(const struct event *event, uint64_t began)
 {
-	uint64_t ns = began != 0 ? stats_now() - began : 0;
+	uint64_t ns = began != 0 ? clock_ns() - began : 0;
 	uintptr_t site = ns >= SLOW_NS ? find_caller() : 0;
 
 	HOLD_LOCK(&stats.lock);
@@ -289,7 +280,7 @@ slower_site(const void *a, const void *b)
 static void
 report_totals(FILE *to)
 {
-	uint64_t end = stats_now(), n_sync = 0, n_one_way = 0, sending_ns = 0;
+	uint64_t end = clock_ns(), n_sync = 0, n_one_way = 0, sending_ns = 0;
 	double seconds = (double)(end - stats.connected_ns) * 1e-9;
 	struct lane_counters counters = { 0 };
 

@@ -15,19 +15,18 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "common/clock.h"
 #include "rpc/call.h"
 #include "rpc/lane.h"
 
 extern atomic_bool stats_active;
-
-uint64_t stats_now(void);
 
 /* The time, or 0 if nothing is to be noted. */
 static inline uint64_t
 stats_begin(void)
 {
 	return __builtin_expect(atomic_load_explicit(&stats_active, memory_order_relaxed), 0)
-		? stats_now() : 0;
+		? clock_ns() : 0;
 }
 
 /* Begin, if OUTBOARD_STATS is set, and print at exit.  url must stay. */
