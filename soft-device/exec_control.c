@@ -253,7 +253,10 @@ HANDLER(nothing)
 /* What waits makes room for others: the warp is put aside at its next branch. */
 HANDLER(doze)
 {
-	x->slice = 0;
+	/* A slice that is over stays so, or a loop of this would never end. */
+	if (x->slice > 0) {
+		x->slice = 0;
+	}
 	return EXEC_NEXT;
 }
 

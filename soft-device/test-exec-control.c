@@ -132,13 +132,17 @@ barrier_that_cannot_complete_is_a_deadlock(void **state)
 		".visible .entry k() { .reg .pred %q; .reg .b32 %t; mov.u32 %t, %tid.x;\n"
 		"setp.lt.u32 %q, %t, 32; @%q bra A; bar.sync 1, 64; ret; A: bar.sync 2, "
 		"64; ret; }\n"
-		".visible .entry spin() { L: bra L; ret; }");
+		".visible .entry spin() { L: bra L; ret; }\n"
+		".visible .entry doze() { .reg .b32 %i; mov.u32 %i, 0; t: .branchtargets L;\n"
+		"L: nanosleep.u32 20; brx.idx %i, t; ret; }");
 
 	(void)state;
 	assert_int_equal(machine_run(machine, "k", 1, 64, NULL, 0), EXEC_TIMEOUT);
 	assert_non_null(strstr(machine->result.message, "deadlock"));
 	machine->launch.budget = 1000000;
 	assert_int_equal(machine_run(machine, "spin", 3, 64, NULL, 0), EXEC_TIMEOUT);
+	assert_non_null(strstr(machine->result.message, "budget"));
+	assert_int_equal(machine_run(machine, "doze", 3, 64, NULL, 0), EXEC_TIMEOUT);
 	assert_non_null(strstr(machine->result.message, "budget"));
 	machine_free(machine);
 }
